@@ -1,0 +1,34 @@
+{#- Arithmetic on days, the same on every warehouse. -#}
+
+{#- Days from the first date to the last: 0 on the same day. -#}
+{% macro days_between(first_date, last_date) -%}
+    {{ return(dbt.datediff(first_date, last_date, 'day')) }}
+{%- endmacro %}
+
+{#- The date that many days later; `days` is an SQL expression. -#}
+{% macro add_days(days, from_date) -%}
+cast({{ dbt.dateadd('day', days, from_date) }} as date)
+{%- endmacro %}
+
+{#- First day of the month, quarter or year that the date lies in. -#}
+{% macro first_day_of(period, in_date) -%}
+cast({{ dbt.date_trunc(period, in_date) }} as date)
+{%- endmacro %}
+
+{#- Monday is 1, Sunday 7. Counted from a known Monday, since warehouses number
+    the days of a week in different ways. -#}
+{% macro iso_weekday(of_date) -%}
+mod({{ days_between("cast('1900-01-01' as date)", of_date) }}, 7) + 1
+{%- endmacro %}
+
+{#- A select of the whole numbers from 0 to 10^digits - 1, column `n`. -#}
+{% macro whole_numbers(digits) -%}
+select
+    {% for place in range(digits) -%}
+    d{{ place }}.n * {{ 10 ** place }}{{ ' + ' if not loop.last }}
+    {%- endfor %} as n
+from digits as d0
+    {%- for place in range(1, digits) %}
+cross join digits as d{{ place }}
+    {%- endfor %}
+{%- endmacro %}

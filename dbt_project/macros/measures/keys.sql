@@ -1,0 +1,40 @@
+{#- Surrogate keys. They are a function of the natural key alone, so that any
+    build, full or incremental, on any machine gives a record the same key, and
+    a fact needs no lookup to know it. -#}
+
+{#- 64 bits of a hash over the columns (SQL expressions); the unknown member's
+    key where one of them is NULL. Two of n records share a key with a
+    probability of about n^2 / 2^65: 2 in 10 billion for 92,331 products, and
+    the tests of the dimensions' keys would show it. -#}
+{% macro surrogate_key(columns) -%}
+case
+    {% for column in columns -%}
+    when {{ column }} is null then {{ unknown_key() }}
+    {% endfor -%}
+    else {{ hashed_key(columns) }}
+end
+{%- endmacro %}
+
+{% macro hashed_key(columns) -%}
+    {{ return(adapter.dispatch('hashed_key', 'gatehouse')(columns)) }}
+{%- endmacro %}
+
+{% macro key_text(columns) -%}
+    {%- for column in columns -%}
+        cast({{ column }} as {{ dbt.type_string() }}){{ " || '|' || " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro postgres__hashed_key(columns) -%}
+cast(cast('x' || substr(md5({{ key_text(columns) }}), 1, 16) as bit(64)) as bigint)
+{%- endmacro %}
+
+{#- The same number as on Postgres: conv reads the 16 digits as a signed one. -#}
+{% macro spark__hashed_key(columns) -%}
+cast(conv(substr(md5({{ key_text(columns) }}), 1, 16), 16, -10) as bigint)
+{%- endmacro %}
+
+{#- Key and natural key of every dimension's unknown member. -#}
+{% macro unknown_key() -%}
+-1
+{%- endmacro %}

@@ -1,0 +1,167 @@
+with customers as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_products') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+campaign_targets as (
+
+    select * from {{ ref('fct_campaign_targets') }}
+
+),
+
+coupon_redemptions as (
+
+    select * from {{ ref('fct_coupon_redemptions') }}
+
+),
+
+order_totals as (
+
+    select
+        customer_key,
+        min(order_date) as first_order_date,
+        max(order_date) as last_order_date,
+        count(*) as order_count,
+        sum(case when has_lines then 1 else 0 end) as orders_with_lines,
+        {{ units_sold('units') }} as units,
+        {{ total_amount('gross_amount') }} as gross_amount,
+        {{ total_amount('discount_amount') }} as discount_amount,
+        {{ total_amount('coupon_discount') }} as coupon_discount,
+        {{ net_sales() }} as sales_amount
+    from orders
+    group by customer_key
+
+),
+
+category_totals as (
+
+    select
+        order_lines.customer_key,
+        products.category,
+        {{ net_sales('order_lines.sales_amount') }} as sales_amount
+    from order_lines
+    inner join products on order_lines.product_key = products.product_key
+    where products.category <> 'Unknown'
+    group by
+        order_lines.customer_key,
+        products.category
+
+),
+
+-- Of equals the first by name, so that every build picks the same.
+ranked_categories as (
+
+    select
+        customer_key,
+        category,
+        row_number() over (
+            partition by customer_key
+            order by sales_amount desc, category asc
+        ) as sales_rank
+    from category_totals
+    where sales_amount > 0
+
+),
+
+target_totals as (
+
+    select
+        customer_key,
+        count(*) as campaigns_addressed
+    from campaign_targets
+    group by customer_key
+
+),
+
+-- First by campaign, so that counting the rows counts distinct campaigns.
+redeemed_campaigns as (
+
+    select
+        customer_key,
+        campaign_key,
+        count(*) as redemptions,
+        max(redeemed_on) as last_redeemed_on
+    from coupon_redemptions
+    group by
+        customer_key,
+        campaign_key
+
+),
+
+redemption_totals as (
+
+    select
+        customer_key,
+        count(*) as campaigns_redeemed,
+        sum(redemptions) as redemptions,
+        max(last_redeemed_on) as last_redeemed_on
+    from redeemed_campaigns
+    group by customer_key
+
+)
+
+select
+    customers.customer_id,
+    customers.customer_status,
+    customers.marketing_consent,
+    customers.age_band,
+    customers.age_band_order,
+    customers.income_band,
+    customers.income_band_order,
+    customers.home_ownership,
+    customers.marital_status,
+    customers.household_size,
+    customers.household_composition,
+    customers.kids_count,
+    customers.home_city,
+    customers.home_region,
+    customers.home_country_code,
+    customers.registered_on,
+    {{ as_of_date() }} as as_of_date,
+    order_totals.first_order_date,
+    order_totals.last_order_date,
+    {{ days_between('order_totals.last_order_date', as_of_date()) }} as recency_days,
+    coalesce(order_totals.order_count, 0) as order_count,
+    cast(coalesce(order_totals.orders_with_lines, 0) as bigint) as orders_with_lines,
+    coalesce(order_totals.units, 0) as units,
+    coalesce(order_totals.gross_amount, 0) as gross_amount,
+    coalesce(order_totals.discount_amount, 0) as discount_amount,
+    coalesce(order_totals.coupon_discount, 0) as coupon_discount,
+    coalesce(order_totals.sales_amount, 0) as sales_amount,
+    {{ average_order_value('order_totals.sales_amount', 'order_totals.orders_with_lines') }} as average_order_value,
+    ranked_categories.category as preferred_category,
+    coalesce(target_totals.campaigns_addressed, 0) as campaigns_addressed,
+    coalesce(redemption_totals.campaigns_redeemed, 0) as campaigns_redeemed,
+    cast(coalesce(redemption_totals.redemptions, 0) as bigint) as redemptions,
+    redemption_totals.last_redeemed_on
+from customers
+left join order_totals on customers.customer_key = order_totals.customer_key
+left join ranked_categories
+    on customers.customer_key = ranked_categories.customer_key and ranked_categories.sales_rank = 1
+left join target_totals on customers.customer_key = target_totals.customer_key
+left join redemption_totals on customers.customer_key = redemption_totals.customer_key
+-- The unknown customer is a row only where facts stand on it.
+where
+    customers.customer_key <> {{ unknown_key() }}
+    or order_totals.customer_key is not null
+    or target_totals.customer_key is not null
+    or redemption_totals.customer_key is not null

@@ -1,0 +1,104 @@
+with products as (
+
+    select * from {{ ref('dim_products') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+-- A product stands at most once in an order: its lines are its orders. A line
+-- of quantity 0 adjusts a coupon and is no sale of the product.
+line_totals as (
+
+    select
+        product_key,
+        sum(case when quantity > 0 then 1 else 0 end) as order_count,
+        min(case when quantity > 0 then order_date end) as first_sold_on,
+        max(case when quantity > 0 then order_date end) as last_sold_on,
+        {{ units_sold() }} as units,
+        {{ total_amount('gross_amount') }} as gross_amount,
+        {{ total_amount('retail_discount') }} as retail_discount,
+        {{ total_amount('coupon_match_discount') }} as coupon_match_discount,
+        {{ total_amount('discount_amount') }} as discount_amount,
+        {{ total_amount('coupon_discount') }} as coupon_discount,
+        {{ net_sales() }} as sales_amount
+    from order_lines
+    group by product_key
+
+),
+
+product_totals as (
+
+    select
+        products.product_id,
+        products.product_name,
+        products.department,
+        products.category,
+        products.product_type,
+        products.brand_type,
+        products.supplier_name,
+        products.supplier_country_code,
+        products.product_status,
+        products.list_price,
+        products.unit_cost,
+        line_totals.first_sold_on,
+        line_totals.last_sold_on,
+        cast(coalesce(line_totals.order_count, 0) as bigint) as order_count,
+        coalesce(line_totals.units, 0) as units,
+        coalesce(line_totals.gross_amount, 0) as gross_amount,
+        coalesce(line_totals.retail_discount, 0) as retail_discount,
+        coalesce(line_totals.coupon_match_discount, 0) as coupon_match_discount,
+        coalesce(line_totals.discount_amount, 0) as discount_amount,
+        coalesce(line_totals.coupon_discount, 0) as coupon_discount,
+        coalesce(line_totals.sales_amount, 0) as sales_amount
+    from products
+    left join line_totals on products.product_key = line_totals.product_key
+    -- The unknown product is a row only where lines stand on it.
+    where
+        products.product_key <> {{ unknown_key() }}
+        or line_totals.product_key is not null
+
+),
+
+product_margins as (
+
+    select
+        product_id,
+        {{ margin('sales_amount', 'units', 'unit_cost') }} as margin_amount
+    from product_totals
+
+)
+
+select
+    product_totals.product_id,
+    product_totals.product_name,
+    product_totals.department,
+    product_totals.category,
+    product_totals.product_type,
+    product_totals.brand_type,
+    product_totals.supplier_name,
+    product_totals.supplier_country_code,
+    product_totals.product_status,
+    product_totals.list_price,
+    product_totals.unit_cost,
+    product_totals.first_sold_on,
+    product_totals.last_sold_on,
+    {{ as_of_date() }} as as_of_date,
+    {{ days_between('product_totals.last_sold_on', as_of_date()) }} as days_since_last_sold,
+    product_totals.order_count,
+    product_totals.units,
+    product_totals.gross_amount,
+    product_totals.retail_discount,
+    product_totals.coupon_match_discount,
+    product_totals.discount_amount,
+    {{ discount_share('product_totals.discount_amount', 'product_totals.gross_amount') }} as discount_share,
+    product_totals.coupon_discount,
+    product_totals.sales_amount,
+    product_margins.margin_amount,
+    {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate
+from product_totals
+inner join product_margins on product_totals.product_id = product_margins.product_id

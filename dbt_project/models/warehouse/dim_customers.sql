@@ -1,0 +1,82 @@
+with customers as (
+
+    select * from {{ ref('stg_crm__customers') }}
+
+),
+
+homes as (
+
+    select * from {{ ref('int_customer_homes_picked') }}
+
+),
+
+customers_ordered as (
+
+    select * from {{ ref('int_customers_ordered') }}
+
+),
+
+campaign_targets as (
+
+    select * from {{ ref('stg_marketing__campaign_targets') }}
+
+),
+
+coupon_redemptions as (
+
+    select * from {{ ref('stg_marketing__coupon_redemptions') }}
+
+),
+
+bands as (
+
+    select * from {{ ref('customer_bands') }}
+
+),
+
+-- All that the crm sent, all that facts name, and the unknown member.
+members as (
+
+    select customer_id from customers
+    union distinct
+    select customer_id from customers_ordered
+    union distinct
+    select customer_id from campaign_targets
+    union distinct
+    select customer_id from coupon_redemptions
+    union distinct
+    select {{ unknown_key() }} as customer_id
+
+)
+
+select
+    {{ surrogate_key(['nullif(members.customer_id, ' ~ unknown_key() ~ ')']) }} as customer_key,
+    members.customer_id,
+    customers.customer_id is null as is_inferred,
+    coalesce(customers.customer_status, 'Unknown') as customer_status,
+    coalesce(customers.marketing_consent, false) as marketing_consent,
+    coalesce(customers.age_band, 'Unknown') as age_band,
+    coalesce(age_bands.band_order, 0) as age_band_order,
+    coalesce(customers.income_band, 'Unknown') as income_band,
+    coalesce(income_bands.band_order, 0) as income_band_order,
+    coalesce(customers.home_ownership, 'Unknown') as home_ownership,
+    coalesce(customers.marital_status, 'Unknown') as marital_status,
+    coalesce(customers.household_size, 'Unknown') as household_size,
+    coalesce(customers.household_composition, 'Unknown') as household_composition,
+    coalesce(customers.kids_count, 'Unknown') as kids_count,
+    coalesce(homes.city, 'Unknown') as home_city,
+    coalesce(homes.region, 'Unknown') as home_region,
+    coalesce(homes.country_code, 'Unknown') as home_country_code,
+    {{ business_date('customers.registered_at') }} as registered_on,
+    customers_ordered.first_order_date,
+    customers_ordered.last_order_date,
+    coalesce(customers_ordered.order_count, 0) as order_count,
+    customers.load_id
+from members
+left join customers on members.customer_id = customers.customer_id
+left join homes on members.customer_id = homes.customer_id
+left join customers_ordered on members.customer_id = customers_ordered.customer_id
+left join bands as age_bands
+    on customers.age_band = age_bands.band and age_bands.attribute = 'age_band'
+left join bands as income_bands
+    on customers.income_band = income_bands.band and income_bands.attribute = 'income_band'

@@ -1,0 +1,143 @@
+with orders as (
+
+    select * from {{ ref('stg_erp__orders') }}
+
+),
+
+payments as (
+
+    select * from {{ ref('stg_erp__payments') }}
+
+),
+
+campaigns as (
+
+    select * from {{ ref('stg_marketing__campaigns') }}
+
+),
+
+campaign_targets as (
+
+    select * from {{ ref('stg_marketing__campaign_targets') }}
+
+),
+
+coupon_redemptions as (
+
+    select * from {{ ref('stg_marketing__coupon_redemptions') }}
+
+),
+
+-- Every date that a fact can bear.
+spans as (
+
+    select
+        {{ business_date('min(ordered_at)') }} as first_date,
+        {{ business_date('max(ordered_at)') }} as last_date
+    from orders
+
+    union all
+
+    select
+        {{ business_date('min(paid_at)') }} as first_date,
+        {{ business_date('max(paid_at)') }} as last_date
+    from payments
+
+    union all
+
+    select
+        min(start_date) as first_date,
+        max(end_date) as last_date
+    from campaigns
+
+    union all
+
+    select
+        min(addressed_on) as first_date,
+        max(addressed_on) as last_date
+    from campaign_targets
+
+    union all
+
+    select
+        min(redeemed_on) as first_date,
+        max(redeemed_on) as last_date
+    from coupon_redemptions
+
+),
+
+-- Whole years, so that a comparison of periods finds every day of both.
+bounds as (
+
+    select
+        {{ first_day_of('year', 'min(first_date)') }} as first_day,
+        {{ first_day_of('year', add_days(366, first_day_of('year', 'max(last_date)'))) }} as day_after_last
+    from spans
+
+),
+
+digits as (
+
+    {% for n in range(10) -%}
+    select {{ n }} as n{{ ' union all' if not loop.last }}
+    {% endfor %}
+),
+
+-- 100,000 days: 273 years. A date beyond them would fail the facts' tests.
+numbers as (
+
+    {{ whole_numbers(5) | indent(4) }}
+
+),
+
+days as (
+
+    select
+        {{ add_days('numbers.n', 'bounds.first_day') }} as date_day
+    from numbers
+    cross join bounds
+    where numbers.n < {{ days_between('bounds.first_day', 'bounds.day_after_last') }}
+
+),
+
+-- An ISO week belongs to the year that its Thursday lies in.
+weekdays as (
+
+    select
+        date_day,
+        {{ iso_weekday('date_day') }} as iso_weekday,
+        {{ add_days('4 - (' ~ iso_weekday('date_day') ~ ')', 'date_day') }} as thursday
+    from days
+
+)
+
+select
+    date_day,
+    cast(extract(year from date_day) as integer) as year_number,
+    cast(extract(quarter from date_day) as integer) as quarter_of_year,
+    cast(extract(month from date_day) as integer) as month_of_year,
+    cast(extract(day from date_day) as integer) as day_of_month,
+    {{ days_between(first_day_of('year', 'date_day'), 'date_day') }} + 1 as day_of_year,
+    case cast(extract(month from date_day) as integer)
+        {%- for month in ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'] %}
+        when {{ loop.index }} then '{{ month }}'
+        {%- endfor %}
+    end as month_name,
+    cast(extract(year from thursday) as integer) as iso_year,
+    cast(
+        floor(
+            cast({{ days_between(first_day_of('year', 'thursday'), 'thursday') }} as numeric(9, 0)) / 7
+        ) as integer
+    ) + 1 as iso_week,
+    iso_weekday,
+    case iso_weekday
+        {%- for weekday in ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] %}
+        when {{ loop.index }} then '{{ weekday }}'
+        {%- endfor %}
+    end as weekday_name,
+    iso_weekday > 5 as is_weekend,
+    {{ add_days('1 - iso_weekday', 'date_day') }} as iso_week_start,
+    {{ first_day_of('month', 'date_day') }} as month_start,
+    {{ first_day_of('quarter', 'date_day') }} as quarter_start,
+    {{ first_day_of('year', 'date_day') }} as year_start
+from weekdays

@@ -1,0 +1,59 @@
+with products as (
+
+    select * from {{ ref('stg_erp__products') }}
+
+),
+
+categories as (
+
+    select * from {{ ref('int_categories_flattened') }}
+
+),
+
+suppliers as (
+
+    select * from {{ ref('stg_erp__suppliers') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('stg_erp__order_lines') }}
+
+),
+
+-- All that the erp sent, all that facts name, and the unknown member.
+members as (
+
+    select product_id from products
+    union distinct
+    select product_id from order_lines
+    where product_id is not null
+    union distinct
+    select {{ unknown_key() }} as product_id
+
+)
+
+select
+    {{ surrogate_key(['nullif(members.product_id, ' ~ unknown_key() ~ ')']) }} as product_key,
+    members.product_id,
+    products.product_id is null as is_inferred,
+    coalesce(products.product_name, 'Unknown') as product_name,
+    products.category_id,
+    coalesce(categories.department, 'Unknown') as department,
+    coalesce(categories.category, 'Unknown') as category,
+    coalesce(categories.product_type, 'Unknown') as product_type,
+    products.supplier_id,
+    coalesce(suppliers.supplier_name, 'Unknown') as supplier_name,
+    coalesce(suppliers.country_code, 'Unknown') as supplier_country_code,
+    coalesce(products.brand_type, 'Unknown') as brand_type,
+    products.package_size,
+    products.list_price,
+    products.unit_cost,
+    products.currency_code,
+    coalesce(products.product_status, 'Unknown') as product_status,
+    products.load_id
+from members
+left join products on members.product_id = products.product_id
+left join categories on products.category_id = categories.category_id
+left join suppliers on products.supplier_id = suppliers.supplier_id

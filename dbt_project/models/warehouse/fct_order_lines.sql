@@ -1,0 +1,57 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_changed',
+        unique_key=['order_id'],
+        on_schema_change='fail',
+        meta={
+            'changed_by': [
+                {'source': ['erp', 'order_lines'], 'key': {'order_id': 'order_id'}},
+                {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
+            ]
+        }
+    )
+}}
+
+with order_lines as (
+
+    select * from {{ ref('int_order_lines_priced') }}
+    {% if is_incremental() %}
+    where order_id in (select order_id from {{ changed_keys() }})
+    {% endif %}
+
+),
+
+orders as (
+
+    select * from {{ ref('int_orders_dated') }}
+    {% if is_incremental() %}
+    where order_id in (select order_id from {{ changed_keys() }})
+    {% endif %}
+
+)
+
+select
+    order_lines.order_id,
+    order_lines.product_key,
+    order_lines.product_id,
+    coalesce(orders.customer_key, {{ unknown_key() }}) as customer_key,
+    orders.customer_id,
+    coalesce(orders.location_key, {{ unknown_key() }}) as location_key,
+    orders.location_id,
+    orders.channel,
+    orders.order_status,
+    orders.currency_code,
+    orders.ordered_at,
+    orders.order_date,
+    order_lines.quantity,
+    order_lines.sales_amount,
+    order_lines.retail_discount,
+    order_lines.coupon_discount,
+    order_lines.coupon_match_discount,
+    order_lines.gross_amount,
+    order_lines.discount_amount,
+    order_lines.load_id,
+    orders.load_id as order_load_id
+from order_lines
+left join orders on order_lines.order_id = orders.order_id

@@ -1,0 +1,1 @@
+"""Demonstration data. Nothing in `loader/` or `dbt_project/` imports from here."""

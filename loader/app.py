@@ -1,0 +1,135 @@
+"""The Flask app: doors, pages and who may use them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, abort, current_app, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Engine
+from werkzeug.wrappers import Response
+
+from loader.contract.live import LiveContract
+from loader.contract.model import Contract
+from loader.database import connection_faults, make_engine, require_version
+from loader.ledger import access
+from loader.settings import Settings
+
+#: Endpoints that answer without a login or token; a test holds the list.
+OPEN_ENDPOINTS = frozenset({"static", "pages.static", "pages.login", "health.healthz", "health.readyz"})
+API_PREFIX = "/api/v1"
+#: The largest body taken; a larger file goes through `loader load`.
+MAX_BODY_BYTES = 2 << 30
+
+csrf = CSRFProtect()
+
+
+@dataclass
+class Gatehouse:
+    """What every view needs: the settings, the engine and the contract in force."""
+
+    settings: Settings
+    engine: Engine
+    live: LiveContract
+
+    def contract(self) -> Contract:
+        return self.live.current()
+
+    @property
+    def notice(self) -> str | None:
+        return self.live.notice
+
+
+def gatehouse() -> Gatehouse:
+    """The app's own :class:`Gatehouse`."""
+    found: Gatehouse = current_app.extensions["gatehouse"]
+    return found
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the app; raises :class:`ContractError` or :class:`Remedy` if it can't serve."""
+    from loader.doors.api import api
+    from loader.doors.forms import forms
+    from loader.doors.health import health
+    from loader.pages.blueprint import pages
+
+    settings = settings or Settings.from_environment()
+    engine = make_engine(settings, pool_size=10, max_overflow=20)
+    with connection_faults(settings):
+        require_version(engine)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        SECRET_KEY=_secret_key(settings.state_dir),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=os.environ.get("LOADER_HTTPS") == "1",
+        PERMANENT_SESSION_LIFETIME=12 * 3600,
+    )
+    app.extensions["gatehouse"] = Gatehouse(settings, engine, LiveContract(settings, engine))
+    csrf.init_app(app)
+    csrf.exempt(api)
+    app.register_blueprint(pages)
+    app.register_blueprint(forms, url_prefix="/tables")
+    app.register_blueprint(api, url_prefix=API_PREFIX)
+    app.register_blueprint(health)
+    app.before_request(_require_identity)
+    app.after_request(_secure)
+    return app
+
+
+def _require_identity() -> ResponseReturnValue | None:
+    """Nobody comes in uninvited: a token for the API, a login for everything else."""
+    if request.endpoint in OPEN_ENDPOINTS:
+        return None
+    if request.path.startswith(API_PREFIX + "/"):
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and text:
+            with gatehouse().engine.begin() as connection:
+                g.principal = access.check_token(connection, text.strip())
+            if g.principal is not None:
+                return None
+        if "user_id" in session and request.method == "GET":
+            g.principal = session["user"]
+            return None
+        abort(401)
+    if "user_id" in session:
+        g.principal = session["user"]
+        return None
+    if request.method == "GET":
+        return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
+    abort(401)
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
+    )
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    if not request.path.startswith("/static"):
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _secret_key(state_dir: Path) -> str:
+    """The key that signs sessions: LOADER_SECRET_KEY, or one made once for this machine."""
+    given = os.environ.get("LOADER_SECRET_KEY")
+    if given:
+        return given
+    kept = state_dir / "secret_key"
+    state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return kept.read_text("ascii")
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        key = secrets.token_hex(32)
+        file.write(key)
+    return key

@@ -1,0 +1,78 @@
+"""Builds the warehouse and the marts by dbt, when there is something to build."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from loader.dbt import project_fingerprint, run_dbt
+from loader.settings import Settings
+
+Progress = Callable[[str, int | None, int | None], None]
+
+# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model …`
+_NODE = re.compile(r"(\d+) of (\d+) (?:START|OK|PASS|WARN|FAIL|ERROR|SKIP)\S* (.*?)\s*\.{2,}")
+
+_LAST_BUILD = """
+    select
+        builds.build_id,
+        builds.published_at is not null
+            and builds.upper_bound >= (select coalesce(max(seq), 0) from ledger.loads) as is_current
+    from ledger.builds
+    order by builds.build_id desc
+    limit 1
+"""
+
+
+def is_current(settings: Settings, engine: sa.Engine) -> bool:
+    """Whether the last build was published, saw every load, and was made by `build`
+    from the project as it is now."""
+    try:
+        made = json.loads(_note(settings).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    with engine.connect() as connection:
+        last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
+    return (
+        last is not None
+        and bool(last.is_current)
+        and made == {"build_id": last.build_id, "project": project_fingerprint(settings.project_dir)}
+    )
+
+
+def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Progress = lambda *_: None) -> None:
+    """`dbt build ARGUMENTS…`, and a note of what it was made from.
+    Raises Remedy with dbt's last lines when it fails; readers then keep what they had."""
+    fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
+
+    def tell(line: str) -> None:
+        if match := _NODE.search(line):
+            progress(match[3], int(match[1]), int(match[2]))
+
+    run_dbt(settings, "build", *arguments, line=tell)
+    with engine.connect() as connection:
+        last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
+    if last is not None:
+        _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+
+
+def outcome(engine: sa.Engine) -> str:
+    """What the last build came to, in words."""
+    query = """
+        select published_at is not null as published, message,
+            (select count(*) from ledger.build_results where build_results.build_id = builds.build_id) as nodes
+        from ledger.builds order by build_id desc limit 1
+    """
+    with engine.connect() as connection:
+        last = connection.execute(sa.text(query)).one_or_none()
+    if last is None:
+        return "not recorded"
+    return f"{last.nodes} models and tests, published" if last.published else str(last.message)
+
+
+def _note(settings: Settings) -> Path:
+    return settings.state_dir / "built.json"

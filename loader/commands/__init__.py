@@ -1,0 +1,1 @@
+"""The `loader` command's groups, one file each; `loader.cli` puts them together."""

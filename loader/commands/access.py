@@ -1,0 +1,83 @@
+"""``loader user`` and ``loader token``: who may come in."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import click
+import sqlalchemy as sa
+
+from loader.commands.load import open_database
+from loader.ledger import access
+from loader.ledger.models import Token, User
+from loader.settings import Settings
+
+
+@click.group()
+def user() -> None:
+    """People who log in to the pages."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.pass_obj
+def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
+    """Add a person, or give one a new password; a password is made unless one is given."""
+    given = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else ""
+    if password_stdin and not given:
+        raise click.UsageError("standard input holds no password")
+    password = given or secrets.token_urlsafe(12)
+    with open_database(settings).begin() as connection:
+        access.set_password(connection, name, password)
+    click.echo(f"user {name}" + ("" if given else f", password {password} (shown this once)"))
+
+
+@user.command("list")
+@click.pass_obj
+def list_users(settings: Settings) -> None:
+    """List the people."""
+    with open_database(settings).connect() as connection:
+        for row in connection.execute(sa.select(User.name, User.active, User.last_login_at)):
+            click.echo(f"{row.name}\t{'active' if row.active else 'closed'}\t{row.last_login_at or 'never'}")
+
+
+@click.group()
+def token() -> None:
+    """Tokens for programs that call the API."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
+@click.pass_obj
+def create_token(settings: Settings, name: str, days: int) -> None:
+    """Make a token and print it: this once, only its hash is kept."""
+    expires = datetime.now(UTC) + timedelta(days=days)
+    with open_database(settings).begin() as connection:
+        click.echo(access.create_token(connection, name, expires))
+
+
+@token.command("revoke")
+@click.argument("name")
+@click.pass_obj
+def revoke_token(settings: Settings, name: str) -> None:
+    """End every token of this name."""
+    with open_database(settings).begin() as connection:
+        ended = access.revoke_tokens(connection, name)
+    click.echo(f"{ended} ended")
+
+
+@token.command("list")
+@click.pass_obj
+def list_tokens(settings: Settings) -> None:
+    """List the tokens; none can be shown again."""
+    with open_database(settings).connect() as connection:
+        rows = connection.execute(
+            sa.select(Token.name, Token.created_at, Token.expires_at, Token.revoked_at,
+                      Token.last_used_at).order_by(Token.token_id)
+        )  # fmt: skip
+        for row in rows:
+            state = "revoked" if row.revoked_at else f"until {row.expires_at:%Y-%m-%d}"
+            click.echo(f"{row.name}\t{state}\tlast used {row.last_used_at or 'never'}")

@@ -1,0 +1,237 @@
+"""``loader load | loads | rejects | replay``: the door for files, and what became of rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from loader.commands.progress import counted
+from loader.contract.model import Contract, Table
+from loader.contract.read import read_contract
+from loader.database import connection_faults, make_engine, require_version
+from loader.intake.decode import ReadFailure
+from loader.intake.load import LoadFailed, Options, load_file
+from loader.intake.load import replay as replay_rows
+from loader.intake.receipt import Receipt
+from loader.ledger.models import Load, Reject
+from loader.remedy import Remedy
+from loader.settings import Settings
+
+ALL_IN, FAILED, SOME_KEPT_BACK = 0, 1, 3
+
+
+def open_database(settings: Settings) -> sa.Engine:
+    """An engine on a server that answers and is new enough; raises :class:`Remedy`."""
+    engine = make_engine(settings)
+    with connection_faults(settings):
+        require_version(engine)
+    return engine
+
+
+def find_table(contract: Contract, table_id: str) -> Table:
+    """The table of ``source.table``; raises :class:`Remedy` with those there are."""
+    try:
+        return contract.find(table_id)
+    except KeyError:
+        known = ", ".join(sorted(table.id for table in contract))
+        raise Remedy(f"The contract has no table {table_id}.", f"It has: {known}.") from None
+
+
+@click.command()
+@click.argument("table_id", metavar="SOURCE.TABLE")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--on-reject",
+    type=click.Choice(["quarantine", "refuse"]),
+    default="quarantine",
+    show_default=True,
+    help="Keep bad rows aside and load the good ones, or refuse the file whole.",
+)
+@click.option("--dry-run", is_flag=True, help="Judge, and change nothing.")
+@click.option("--again", is_flag=True, help="Load a file even if it is loaded already.")
+@click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
+@click.pass_obj
+def load(
+    settings: Settings,
+    table_id: str,
+    files: tuple[Path, ...],
+    on_reject: str,
+    dry_run: bool,
+    again: bool,
+    as_json: bool,
+) -> int:
+    """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
+    contract = read_contract(settings.project_dir, settings.state_dir)
+    table = find_table(contract, table_id)
+    if "file" not in table.doors:
+        raise Remedy(f"The contract opens no door for files to {table.id}.")
+    engine = open_database(settings)
+    status = ALL_IN
+    for path in files:
+        try:
+            with counted(f"{table.id} ← {path.name}", quiet=as_json) as progress:
+                receipt = load_file(
+                    engine, contract, table, path, principal=_person(), again=again,
+                    options=Options(on_reject, dry_run), progress=progress,
+                )  # fmt: skip
+        except (LoadFailed, ReadFailure) as error:
+            click.echo(f"{path}: nothing was loaded: {error}", err=True)
+            status = FAILED
+            continue
+        except OSError as error:
+            click.echo(f"{path}: nothing was loaded: {error.strerror or error}", err=True)
+            status = FAILED
+            continue
+        click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, path))
+        if receipt.status == "refused":
+            status = FAILED
+        elif not receipt.clean and status == ALL_IN:
+            status = SOME_KEPT_BACK
+    return status
+
+
+def _person() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _words(receipt: Receipt, path: Path) -> str:
+    """The receipt for a person at a terminal."""
+    name = f"load {receipt.load_id}" if receipt.load_id else "dry run, nothing changed"
+    if receipt.repeated:
+        name = f"loaded already by load {receipt.load_id}, nothing changed; its receipt"
+    lines = [
+        f"{path.name} → {receipt.source}.{receipt.table}: {name}: {receipt.received:,} received, "
+        f"{receipt.accepted:,} accepted, {receipt.waiting:,} waiting, "
+        f"{receipt.rejected:,} rejected, {receipt.duplicates:,} duplicates"
+    ]
+    if receipt.status == "refused":
+        lines.append("  refused whole: nothing was loaded")
+    for warned in receipt.warnings:
+        lines.append(
+            f"  warning: {warned.column or 'row'} {warned.message} ({warned.rule}): "
+            f"{warned.rows:,} rows let in, the first is row {warned.first_row}"
+        )
+    for reject in receipt.rejects[:20]:
+        value = f" — {reject.value!r}" if reject.value is not None else ""
+        lines.append(
+            f"  row {reject.row}: {reject.column or 'row'}: {reject.message} ({reject.rule}){value}"
+        )
+    kept = receipt.rejected + receipt.waiting
+    if kept > 20:
+        lines.append(f"  … and {kept - 20:,} more: loader rejects --load {receipt.load_id}")
+    for release in receipt.releases:
+        lines.append(
+            f"  let in {release.accepted:,} rows of {release.source}.{release.table} "
+            f"that had been waiting (load {release.load_id})"
+        )
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--table", "table_id", help="Only this SOURCE.TABLE.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def loads(settings: Settings, table_id: str | None, limit: int, as_json: bool) -> int:
+    """List the latest loads."""
+    columns = (
+        Load.load_id, Load.seq, Load.started_at, Load.source, Load.table_name, Load.door,
+        Load.principal, Load.status, Load.received, Load.accepted, Load.waiting, Load.rejected,
+        Load.duplicates, Load.file_name, Load.message,
+    )  # fmt: skip
+    query = sa.select(*columns).order_by(Load.load_id.desc()).limit(limit)
+    query = _only_table(query, Load, table_id)
+    _print_rows(settings, query, as_json)
+    return ALL_IN
+
+
+@click.command()
+@click.option("--table", "table_id", help="Only this SOURCE.TABLE.")
+@click.option("--load", "load_id", type=int, help="Only this load's.")
+@click.option(
+    "--status",
+    default="rejected,waiting",
+    show_default=True,
+    help="rejected, waiting, resolved, dismissed.",
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def rejects(
+    settings: Settings,
+    table_id: str | None,
+    load_id: int | None,
+    status: str,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """List rows that were not let in: row, column, rule, message, and the row as it came."""
+    columns = (
+        Reject.reject_id, Reject.load_id, Reject.row, Reject.source, Reject.table_name,
+        Reject.status, Reject.column_name, Reject.rule, Reject.message, Reject.payload,
+    )  # fmt: skip
+    query = sa.select(*columns).where(Reject.status.in_(status.split(",")))
+    query = _only_table(query, Reject, table_id)
+    if load_id is not None:
+        query = query.where(Reject.load_id == load_id)
+    _print_rows(settings, query.order_by(Reject.load_id, Reject.row).limit(limit), as_json)
+    return ALL_IN
+
+
+@click.command()
+@click.argument("table_id", metavar="SOURCE.TABLE")
+@click.argument("reject_ids", nargs=-1, type=int)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def replay(
+    settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool
+) -> int:
+    """Judge kept rows of a table again: those named, or all of them."""
+    contract = read_contract(settings.project_dir, settings.state_dir)
+    table = find_table(contract, table_id)
+    engine = open_database(settings)
+    chosen = list(reject_ids)
+    if not chosen:
+        with engine.connect() as connection:
+            query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
+            chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
+    receipt = replay_rows(engine, contract, table, chosen, _person())
+    click.echo(
+        json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay"))
+    )
+    return ALL_IN if receipt.clean else SOME_KEPT_BACK
+
+
+def _only_table(query: sa.Select[Any], entity: Any, table_id: str | None) -> sa.Select[Any]:
+    if table_id is None:
+        return query
+    source, _, name = table_id.partition(".")
+    return query.where(entity.source == source, entity.table_name == name)
+
+
+def _print_rows(settings: Settings, query: sa.Select[Any], as_json: bool) -> None:
+    with open_database(settings).connect() as connection:
+        result = connection.execute(query)
+        names = list(result.keys())
+        if as_json:
+            rows = [dict(zip(names, row, strict=True)) for row in result]
+            click.echo(json.dumps(rows, indent=2, default=str))
+            return
+        click.echo("\t".join(names))
+        for row in result:
+            click.echo("\t".join("" if value is None else _cell(value) for value in row))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).replace("\t", " ").replace("\n", " ")

@@ -1,0 +1,129 @@
+"""`loader up` and `loader down`: everything, on one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from loader import build, demonstration
+from loader.commands.db import settings_of
+from loader.contract.read import read_contract
+from loader.database import check, make_engine
+from loader.embedded import EmbeddedServer
+from loader.ledger import access
+from loader.ledger.models import User
+from loader.migrate import migrate
+from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
+from loader.steps import Step, Steps
+from loader.web_server import WebServer
+
+ADMINISTRATOR = "admin"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Choice(["sample", "full", "none"]),
+    default="sample",
+    show_default=True,
+    help="The demonstration shop: with four weeks of promotions, with all 20.9 million rows of them, or no shop.",
+)
+@click.option("--scale", type=click.FloatRange(0.001, 20_000), default=1.0, show_default=True)
+@click.option("--port", default=8000, show_default=True, envvar="PORT", type=click.IntRange(1, 65535))
+@click.pass_context
+def up(context: click.Context, data: str, scale: float, port: int) -> None:
+    """Start everything: database, tables, demonstration data, marts, pages.
+
+    Safe to repeat: what is there is left, and only what changed is done again.
+    """
+    settings = settings_of(context)
+    steps = Steps()
+    with steps.step("database") as step:
+        start_database(settings, step)
+    engine = make_engine(settings)
+    with steps.step("migrate") as step:
+        contract = read_contract(settings.project_dir, settings.state_dir)
+        plan = migrate(engine, contract)
+        step.detail = "nothing to do" if plan.is_empty else f"{len(plan.changes)} changes"
+    if data != "none":
+        with steps.step("demonstration data") as step:
+            step.detail = demonstration.load_shop(settings, engine, contract, data, scale, step)
+    with steps.step("dbt build") as step:
+        if build.is_current(settings, engine):
+            step.detail = "nothing new since the last one"
+        else:
+            build.build(settings, engine, progress=step.progress)
+            step.detail = build.outcome(engine)
+    with steps.step("serve") as step:
+        login = first_login(settings, engine)
+        server = WebServer(settings, port=port)
+        step.detail = "started" if server.start() else "runs already, reloaded"
+    engine.dispose()
+    click.echo()
+    click.echo(f"  pages     {server.address}")
+    click.echo(f"  login     {login}")
+    click.echo(f'  database  {settings.where}; for psql and BI: eval "$(.venv/bin/loader db env)"')
+
+
+@click.command()
+@click.pass_context
+def down(context: click.Context) -> None:
+    """Stop what `loader up` started: the web server and the embedded database."""
+    settings = settings_of(context)
+    web = WebServer(settings).stop()
+    click.echo("web server: " + ("stopped" if web else "did not run"))
+    database = EmbeddedServer.of(settings).stop()
+    click.echo("embedded database: " + ("stopped, its data stay" if database else "did not run"))
+
+
+def start_database(settings: Settings, step: Step) -> None:
+    """Starts the embedded server, unless PGHOST names another; then sees whether
+    there is a way in. Raises Remedy if not."""
+    if is_embedded(settings):
+        started = EmbeddedServer.of(settings, say=step.say).start()
+        step.detail = f"embedded server {'started' if started else 'runs already'}"
+    else:
+        step.detail = "your own server"
+    version = check(settings)
+    step.detail += f", PostgreSQL {version}, {settings.host}:{settings.port}"
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the settings mean the embedded server: PGHOST is unset, or the five
+    variables are those that `loader db env` prints for it."""
+    if not settings.host_is_given:
+        return True
+    printed = (settings.host, settings.user, settings.password, settings.database)
+    if printed != (LOOPBACK, EMBEDDED_NAME, EMBEDDED_NAME, EMBEDDED_NAME):
+        return False
+    now = EmbeddedServer.of(settings).status()
+    return now.state == "stopped" or now.port == settings.port
+
+
+def first_login(settings: Settings, engine: sa.Engine) -> str:
+    """Makes the user `admin` with a random password when there is none yet, and keeps
+    the login for whoever may read `<state>/login`. Returns it, or where it is."""
+    file = settings.state_dir / "login"
+    with engine.begin() as connection:
+        if connection.scalar(sa.select(sa.literal(1)).where(User.name == ADMINISTRATOR)) is None:
+            password = secrets.token_urlsafe(12)
+            write_secret(file, json.dumps({"user": ADMINISTRATOR, "password": password}))
+            access.set_password(connection, ADMINISTRATOR, password)
+    try:
+        login = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return f"{ADMINISTRATOR}, whose password was set elsewhere"
+    return f"{login['user']} / {login['password']}   (kept in {file})"
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Writes a file that only its owner may read, also at the moment it is made."""
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text + "\n")

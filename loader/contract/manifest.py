@@ -1,0 +1,147 @@
+"""dbt's own manifest of a project, kept until a file that it is made from changes.
+
+dbt resolves what the source files say (defaults, severity, ``where``, ``enabled``, both
+spellings of renamed keys), so the loader does not have to. Its parser takes seconds; the
+part that the contract needs is therefore kept under the state directory, by a hash of the
+files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from loader.contract.faults import ContractError, Fault
+
+#: Bumped when the kept part changes its shape.
+_SHAPE = 1
+_PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
+
+
+def project_files(project_dir: Path, project: dict[str, Any]) -> list[Path]:
+    """Every file that decides what the sources and the rule macros say, sorted."""
+    files = [project_dir / "dbt_project.yml"]
+    for key, default in (
+        ("model-paths", ["models"]),
+        ("macro-paths", ["macros"]),
+        ("test-paths", ["tests"]),
+    ):
+        for folder in project.get(key) or default:
+            files += [
+                path
+                for path in (project_dir / folder).rglob("*")
+                if path.suffix in _PARSED_SUFFIXES and path.is_file()
+            ]
+    packages = project_dir / str(project.get("packages-install-path") or "dbt_packages")
+    if packages.is_dir():
+        files += [p for p in packages.rglob("*") if p.suffix in _PARSED_SUFFIXES and p.is_file()]
+    return sorted(set(files))
+
+
+def _wanted(path: Path, project_dir: Path, model_folders: tuple[Path, ...]) -> bool:
+    """Models' SQL does not change the contract; everything else listed does."""
+    return not (path.suffix == ".sql" and any(path.is_relative_to(f) for f in model_folders))
+
+
+def fingerprint(project_dir: Path, project: dict[str, Any]) -> str:
+    """A hash of the files that the contract is made from."""
+    folders = tuple(project_dir / f for f in (project.get("model-paths") or ["models"]))
+    digest = hashlib.sha256(f"shape {_SHAPE}\n".encode())
+    for path in project_files(project_dir, project):
+        if _wanted(path, project_dir, folders) and path.exists():
+            digest.update(str(path.relative_to(project_dir)).encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
+    """The part of dbt's manifest that the contract needs: sources, tests on them, rule macros.
+
+    Raises :class:`ContractError` with dbt's own words when dbt can't parse the project.
+    """
+    mark = fingerprint(project_dir, project)
+    kept = state_dir / "contract" / f"{mark}.json"
+    if kept.exists():
+        try:
+            return json.loads(kept.read_text("utf-8"))
+        except ValueError:
+            pass  # a file cut short by a crash: made again below
+    manifest = _reduce(_parse(project_dir)) | {"fingerprint": mark}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for old in sorted(kept.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-8]:
+        old.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as out:
+        json.dump(manifest, out)
+    os.replace(out.name, kept)
+    return manifest
+
+
+def _parse(project_dir: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="gatehouse-contract-") as scratch:
+        command = [
+            sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "--no-send-anonymous-usage-stats",
+            "--log-path", scratch, "parse", "--project-dir", str(project_dir),
+            "--target-path", scratch, "--no-partial-parse",
+        ]  # fmt: skip
+        if (project_dir / "profiles.yml").exists():
+            command += ["--profiles-dir", str(project_dir)]
+        run = subprocess.run(
+            command, cwd=project_dir, capture_output=True, text=True, check=False, timeout=600
+        )
+        made = Path(scratch) / "manifest.json"
+        if run.returncode != 0 or not made.exists():
+            words = _error_lines(run.stdout + run.stderr)
+            raise ContractError(
+                [
+                    Fault(
+                        problem=f"dbt can't parse the project: {words}",
+                        remedy="run `dbt parse` in the project's folder and mend what it names",
+                    )
+                ]
+            )
+        return json.loads(made.read_text("utf-8"))
+
+
+def _error_lines(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    start = next((i for i, line in enumerate(lines) if "Error" in line), 0)
+    return " ".join(line.split("  ", 1)[-1] for line in lines[start : start + 12])
+
+
+def _reduce(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the contract reads: the whole manifest is megabytes."""
+    rules = {
+        node["name"]: node["macro_sql"]
+        for node in manifest["macros"].values()
+        if node["name"].startswith(("rule_", "sql_"))
+    }
+    tests = [
+        {
+            key: node.get(key)
+            for key in ("unique_id", "name", "test_metadata", "config", "column_name",
+                        "original_file_path", "sources", "refs")
+        }  # fmt: skip
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and node.get("sources")
+    ]
+    sources = [
+        {
+            key: node.get(key)
+            for key in ("unique_id", "source_name", "name", "schema", "identifier", "loader",
+                        "description", "columns", "meta", "config", "freshness",
+                        "original_file_path")
+        }  # fmt: skip
+        for node in manifest["sources"].values()
+    ]
+    return {
+        "project": manifest["metadata"].get("project_name"),
+        "sources": sources,
+        "tests": tests,
+        "rules": rules,
+    }

@@ -1,0 +1,315 @@
+"""How a text value becomes a typed one without losing or guessing anything.
+
+Postgres's own input functions are generous: ``1.005`` into numeric(12,2)
+becomes 1.01, ``0x10`` is 16, ``today`` is the day of the load. A
+:class:`DataType` therefore pairs each Postgres type with the spellings that
+are taken. All of it is SQL: the database that later runs dbt's tests is the
+one that judges.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_DIGITS = "[0-9]"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
+_UUID = "[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+
+#: The words of ``config.meta.format``, and what each matches (Postgres's own template words).
+FORMAT_WORDS = {
+    "YYYY": "[0-9]{4}",
+    "MM": "[0-9]{2}",
+    "DD": "[0-9]{2}",
+    "HH24": "[0-9]{2}",
+    "MI": "[0-9]{2}",
+    "SS": "[0-9]{2}",
+}
+
+_ALIASES = {
+    "int": "integer",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "bool": "boolean",
+    "decimal": "numeric",
+    "string": "text",
+    "character varying": "varchar",
+    "float": "double precision",
+    "float8": "double precision",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+}
+_INTEGER_DIGITS = {"smallint": 4, "integer": 9, "bigint": 18}
+
+SUPPORTED = (
+    "smallint, integer, bigint, numeric(p,s), numeric, double precision, text, varchar(n), "
+    "boolean, date, timestamp, timestamptz, time, uuid, jsonb"
+)
+
+
+def literal(value: str) -> str:
+    """``value`` as an SQL string literal (standard_conforming_strings is on)."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """``name`` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class UnknownType(ValueError):
+    """A ``data_type``, ``format`` or ``timezone`` that can't be honoured."""
+
+
+@dataclass(frozen=True)
+class DataType:
+    """One column's type: its Postgres spelling and how text is read into it.
+
+    ``family`` is the type without its size; ``precision`` and ``scale`` are
+    digits (numeric) or characters (varchar), ``None`` where unlimited.
+    """
+
+    sql: str
+    family: str
+    precision: int | None = None
+    scale: int | None = None
+    format: str | None = None
+    timezone: str | None = None
+
+    def normalised(self, value: str) -> str:
+        """SQL for the ISO spelling of the text expression ``value``."""
+        if self.format is not None:
+            pattern, iso = _format_to_iso(self.format)
+            value = f"regexp_replace({value}, {literal(pattern)}, {literal(iso)})"
+        return value
+
+    def accepts(self, value: str) -> str:
+        """SQL that is true when the text expression ``value`` can be stored as it is meant."""
+        if self.format is not None:
+            pattern, _ = _format_to_iso(self.format)
+            return (
+                f"({value} ~ {literal(pattern)} "
+                f"and {_iso(self).accepts(self.normalised(value))})"
+            )
+        return getattr(self, "_accepts_" + self.family.replace(" ", "_"))(value)
+
+    def cast(self, value: str) -> str:
+        """SQL for the typed value; only to be evaluated where :meth:`accepts` is true."""
+        value = self.normalised(value)
+        if self.family == "timestamptz" and self.timezone:
+            zone = literal(self.timezone)
+            return (
+                f"(case when {value} ~ {literal(_ZONE + '$')} then ({value})::timestamptz "
+                f"else ({value})::timestamp at time zone {zone} end)"
+            )
+        if self.family == "text":
+            return value
+        return f"({value})::{self.sql}"
+
+    @property
+    def expects(self) -> str:
+        """What a value must look like, as words for a message and a form's help."""
+        if self.format is not None:
+            return f"must be written as {self.format}"
+        if self.family == "numeric" and self.precision is not None:
+            before = self.precision - (self.scale or 0)
+            if not self.scale:
+                return f"must be a whole number of at most {before} digits"
+            return (
+                f"must be a number with at most {before} digits before "
+                f"and {self.scale} after the decimal point"
+            )
+        if self.family == "varchar":
+            return f"must have at most {self.precision} characters"
+        if self.family == "timestamptz" and self.timezone:
+            return (
+                "must be a date and time such as 2024-02-29T13:45:00Z; without a zone "
+                f"it is taken as {self.timezone}, and must exist there once"
+            )
+        return _EXPECTS[self.family]
+
+    # One method a family: SQL on a text expression, true when nothing is lost or guessed.
+
+    def _whole(self, value: str) -> str:
+        safe = _INTEGER_DIGITS[self.family]
+        return (
+            f"({value} ~ '^[+-]?{_DIGITS}{{1,{safe}}}$' or ({value} ~ '^[+-]?{_DIGITS}{{1,40}}$' "
+            f"and pg_input_is_valid({value}, {literal(self.sql)})))"
+        )
+
+    _accepts_smallint = _accepts_integer = _accepts_bigint = _whole
+
+    def _accepts_numeric(self, value: str) -> str:
+        number = f"{value} ~ '^{_NUMBER}$'"
+        if self.precision is None:
+            return f"({number})"
+        scale = self.scale or 0
+        digits = f"[0-9]{{1,{max(self.precision - scale, 1)}}}"
+        plain = f"^[+-]?{digits}(\\.[0-9]{{1,{scale}}})?$" if scale else f"^[+-]?{digits}$"
+        other = (
+            f"(case when {number} then scale(trim_scale(({value})::numeric)) <= {scale} "
+            f"and abs(({value})::numeric) < 1e{self.precision - scale}::numeric else false end)"
+        )
+        if self.precision == scale:
+            return other
+        return f"({value} ~ {literal(plain)} or {other})"
+
+    def _accepts_double_precision(self, value: str) -> str:
+        # Shortest-digits output (extra_float_digits > 0) must give the written number again.
+        return (
+            f"(case when {value} ~ '^{_NUMBER}$' "
+            f"and pg_input_is_valid({value}, 'double precision') "
+            f"then ({value})::double precision::text::numeric = ({value})::numeric "
+            "else false end)"
+        )
+
+    def _accepts_text(self, value: str) -> str:
+        return "true"
+
+    def _accepts_varchar(self, value: str) -> str:
+        return f"char_length({value}) <= {self.precision}"
+
+    def _accepts_boolean(self, value: str) -> str:
+        return f"lower({value}) in ('true', 'false', 't', 'f', 'yes', 'no', '1', '0')"
+
+    def _accepts_date(self, value: str) -> str:
+        return f"({value} ~ '^{_DATE}$' and pg_input_is_valid({value}, 'date'))"
+
+    def _accepts_timestamp(self, value: str) -> str:
+        return (
+            f"({value} ~ '^{_DATE}[T ]{_CLOCK}$' and pg_input_is_valid({value}, 'timestamp'))"
+        )
+
+    def _accepts_timestamptz(self, value: str) -> str:
+        zoned = (
+            f"({value} ~ '^{_DATE}[T ]{_CLOCK}{_ZONE}$' "
+            f"and pg_input_is_valid({value}, 'timestamptz'))"
+        )
+        if not self.timezone:
+            return zoned
+        # A local time counts only if it exists in the zone, and exists once: the hours that
+        # a change of clocks skips or repeats would have to be guessed.
+        zone = literal(self.timezone)
+        local = f"({value})::timestamp"
+        instant = f"({local} at time zone {zone})"
+        once = (
+            f"{instant} at time zone {zone} = {local} "
+            f"and ({instant} - interval '1 hour') at time zone {zone} <> {local} "
+            f"and ({instant} + interval '1 hour') at time zone {zone} <> {local}"
+        )
+        bare = (
+            f"(case when {value} ~ '^{_DATE}[T ]{_CLOCK}$' "
+            f"and pg_input_is_valid({value}, 'timestamp') then {once} else false end)"
+        )
+        return f"({zoned} or {bare})"
+
+    def _accepts_time(self, value: str) -> str:
+        return f"({value} ~ '^{_CLOCK}$' and pg_input_is_valid({value}, 'time'))"
+
+    def _accepts_uuid(self, value: str) -> str:
+        return f"{value} ~ '^{_UUID}$'"
+
+    def _accepts_jsonb(self, value: str) -> str:
+        # jsonb would keep the last of two equal keys in silence.
+        return (
+            f"(pg_input_is_valid({value}, 'jsonb') "
+            f"and (case when pg_input_is_valid({value}, 'jsonb') "
+            f"then ({value})::json is json with unique keys else false end))"
+        )
+
+
+_EXPECTS = {
+    "smallint": "must be a whole number between -32768 and 32767",
+    "integer": "must be a whole number between -2147483648 and 2147483647",
+    "bigint": "must be a whole number of at most 19 digits",
+    "numeric": "must be a number such as 12.5",
+    "double precision": "must be a number that a double holds exactly as written",
+    "text": "must be text",
+    "boolean": "must be true or false",
+    "date": "must be a date such as 2024-02-29",
+    "timestamp": "must be a date and time such as 2024-02-29T13:45:00, without a zone",
+    "timestamptz": "must be a date and time with its zone, such as 2024-02-29T13:45:00Z",
+    "time": "must be a time such as 13:45:00",
+    "uuid": "must be a UUID such as 3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11",
+    "jsonb": "must be JSON, each key once",
+}
+
+
+def _iso(data_type: DataType) -> DataType:
+    """The same type without its ``format``: what the normalised value is judged by."""
+    return replace(data_type, format=None)
+
+
+def _format_to_iso(template: str) -> tuple[str, str]:
+    """A regular expression for ``template`` and the replacement that turns a match into ISO."""
+    pattern, order = "", []
+    for part in re.split("(" + "|".join(FORMAT_WORDS) + ")", template):
+        if part in FORMAT_WORDS:
+            order.append(part)
+            pattern += f"({FORMAT_WORDS[part]})"
+        else:
+            pattern += re.escape(part)
+    if len(set(order)) != len(order) or not {"YYYY", "MM", "DD"} <= set(order):
+        raise UnknownType(
+            f"format {template!r} must name YYYY, MM and DD once each "
+            f"(and may name HH24, MI, SS)"
+        )
+    place = {word: f"\\{index}" for index, word in enumerate(order, 1)}
+    iso = f"{place['YYYY']}-{place['MM']}-{place['DD']}"
+    if "HH24" in place:
+        iso += f" {place['HH24']}:{place.get('MI', '00')}:{place.get('SS', '00')}"
+    return f"^{pattern}$", iso
+
+
+def parse_type(
+    data_type: str, format_: str | None = None, timezone: str | None = None
+) -> DataType:
+    """Read a column's ``data_type``, ``config.meta.format`` and ``config.meta.timezone``.
+
+    Raises :class:`UnknownType` with a sentence that says what is wrong.
+    """
+    text = re.sub(r"\s+", " ", data_type.strip().lower())
+    match = re.fullmatch(r"([a-z0-9_ ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?", text)
+    if not match:
+        raise UnknownType(f"data_type {data_type!r} is not one of: {SUPPORTED}")
+    family = _ALIASES.get(match[1], match[1])
+    precision = int(match[2]) if match[2] else None
+    scale = int(match[3]) if match[3] else None
+    if family == "varchar" and precision is None:
+        family = "text"
+    if family not in _EXPECTS and family != "varchar":
+        raise UnknownType(f"data_type {data_type!r} is not one of: {SUPPORTED}")
+    if precision is not None and family not in ("numeric", "varchar"):
+        raise UnknownType(f"data_type {data_type!r}: {family} takes no size")
+    if scale is not None and (family != "numeric" or scale > (precision or 0)):
+        raise UnknownType(f"data_type {data_type!r}: the scale does not fit")
+    if precision is not None and not 1 <= precision <= (1000 if family == "numeric" else 10485760):
+        raise UnknownType(f"data_type {data_type!r}: the size is out of range")
+    sql = family
+    if family == "varchar":
+        sql = f"varchar({precision})"
+    elif family == "numeric" and precision is not None:
+        scale = scale or 0
+        sql = f"numeric({precision},{scale})"
+    if timezone is not None:
+        if family != "timestamptz":
+            raise UnknownType("timezone belongs to a timestamptz column")
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise UnknownType(f"timezone {timezone!r} is not known") from error
+    if format_ is not None:
+        if family not in ("date", "timestamp", "timestamptz"):
+            raise UnknownType("format belongs to a date or timestamp column")
+        _format_to_iso(format_)
+        if family == "timestamptz" and timezone is None:
+            raise UnknownType("a timestamptz column with a format needs a timezone too")
+        if family == "date" and "HH24" in format_:
+            raise UnknownType("a date's format has no hours")
+    return DataType(sql, family, precision, scale, format_, timezone)

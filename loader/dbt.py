@@ -1,0 +1,89 @@
+"""Runs dbt on the project, in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import yaml
+
+from loader.remedy import Remedy
+from loader.settings import PROJECT_FILE, Settings
+
+LAST_LINES = 40
+# dbt's settings `<kind>-paths`, and the folder that it looks in when one is not set
+_FOLDERS = {
+    "model": "models",
+    "macro": "macros",
+    "test": "tests",
+    "seed": "seeds",
+    "snapshot": "snapshots",
+    "function": "functions",
+}
+
+
+def dbt_command() -> list[str]:
+    """dbt of the environment that the loader runs in. Raises Remedy if it has none."""
+    beside = Path(sys.executable).with_name("dbt")
+    if not beside.is_file():
+        raise Remedy(f"There is no dbt beside {sys.executable}.", "Install it with `make env`.")
+    return [str(beside)]
+
+
+def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = lambda _: None) -> None:
+    """Runs `dbt ARGUMENTS…` in the project's folder against `settings`' database.
+    `line` gets each line of its output as it comes.
+
+    Raises Remedy with dbt's last lines when it ends with any other status than 0.
+    """
+    command = [*dbt_command(), "--no-use-colors", *arguments]
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    process = subprocess.Popen(
+        command,
+        cwd=settings.project_dir,
+        env=dict(os.environ) | settings.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    try:
+        assert process.stdout is not None
+        for text in process.stdout:
+            last.append(text.rstrip())
+            line(text.rstrip())
+        status = process.wait()
+    except BaseException:
+        process.terminate()  # also on Ctrl-C: dbt then cancels its queries
+        process.wait()
+        raise
+    if status:
+        said = "\n".join(f"  {text}" for text in last)
+        raise Remedy(
+            f"dbt {arguments[0]} ended with status {status}:\n{said}\n",
+            f"Its log is {settings.project_dir / 'logs' / 'dbt.log'}.",
+        )
+
+
+def project_fingerprint(project_dir: Path) -> str:
+    """Changes whenever a file that dbt reads of the project does."""
+    digest = hashlib.sha256()
+    for path in sorted(_project_files(project_dir)):
+        digest.update(f"{path.relative_to(project_dir)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _project_files(project_dir: Path) -> Iterator[Path]:
+    """The YAML files at the root, and all in the folders that dbt_project.yml names."""
+    project = yaml.safe_load((project_dir / PROJECT_FILE).read_text("utf-8-sig")) or {}
+    named = {folder for kind, default in _FOLDERS.items() for folder in project.get(f"{kind}-paths") or [default]}
+    yield from (path for path in project_dir.iterdir() if path.suffix in (".yml", ".yaml"))
+    for folder in named:
+        yield from (path for path in (project_dir / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")

@@ -1,0 +1,191 @@
+"""JSON and NDJSON, with every number kept as it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from loader.contract.model import Table
+from loader.intake.decode.base import Batch, ReadFailure, Unreadable, make_batch
+
+_ROWS = 10_000
+#: A line longer than this is not one record of a table.
+_LINE_LIMIT = 64 << 20
+
+
+class _Number(str):
+    """A number as its digits: a double would change ``0.1`` and 2^53 + 1."""
+
+
+class _NotJson(ValueError):
+    pass
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _NotJson(f"names {twice!r} twice")
+    return found
+
+
+def _constant(word: str) -> Any:
+    raise _NotJson(f"{word} is not JSON")
+
+
+def parse(text: str) -> Any:
+    """JSON with numbers as their digits; raises ``ValueError`` with the position."""
+    try:
+        return json.loads(
+            text, parse_float=_Number, parse_int=_Number, parse_constant=_constant,
+            object_pairs_hook=_object,
+        )  # fmt: skip
+    except RecursionError as error:
+        raise _NotJson("is nested too deeply") from error
+
+
+def _write(value: Any) -> str:
+    """JSON text of a parsed value, numbers as they were written."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, dict):
+        inner = (f"{json.dumps(k, ensure_ascii=False)}: {_write(v)}" for k, v in value.items())
+        return "{" + ", ".join(inner) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_write(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class _RowReader:
+    """Turns parsed records into batches of text columns."""
+
+    def __init__(self, table: Table) -> None:
+        self.columns = table.column_names
+        self._table = table
+        self._json = {c.name for c in table.columns if c.type.family == "jsonb"}
+
+    def batches(self, records: Iterable[Any]) -> Iterator[Batch]:
+        """``records`` are parsed values, or :class:`_NotJson` with a raw line."""
+        numbered = enumerate(records, 1)
+        while piece := list(islice(numbered, _ROWS)):
+            yield self._batch(piece)
+
+    def _batch(self, piece: list[tuple[int, Any]]) -> Batch:
+        numbers: list[int] = []
+        values: dict[str, list[str | None]] = {name: [] for name in self.columns}
+        unreadable: list[Unreadable] = []
+        for number, record in piece:
+            row = self._row(number, record)
+            if isinstance(row, Unreadable):
+                unreadable.append(row)
+                continue
+            numbers.append(number)
+            for name in self.columns:
+                values[name].append(row.get(name))
+        arrays = {name: pa.array(column, pa.string()) for name, column in values.items()}
+        return make_batch(pa.array(numbers, pa.int64()), arrays, unreadable)
+
+    def _row(self, number: int, record: Any) -> dict[str, str | None] | Unreadable:
+        if isinstance(record, tuple):
+            line, error = record
+            return Unreadable(number, "unreadable", error, {"_line": line})
+        if not isinstance(record, dict):
+            return Unreadable(
+                number, "unreadable", "is not an object with the table's columns",
+                {"_line": _storable(_write(record))},
+            )  # fmt: skip
+        text = {name: self._text(name, value) for name, value in record.items()}
+        unknown = [name for name in record if name not in self.columns]
+        payload = {_storable(k): None if v is None else _storable(v) for k, v in text.items()}
+        if unknown:
+            return Unreadable(
+                number, "unknown_column",
+                f"{_storable(unknown[0])!r} is not a column of {self._table.id}",
+                payload, _storable(unknown[0]),
+            )  # fmt: skip
+        for name, value in text.items():
+            if value is not None and not _is_unicode(value):
+                return Unreadable(
+                    number, "unreadable", "holds half a surrogate pair", payload, name
+                )
+        return text
+
+    def _text(self, name: str, value: Any) -> str | None:
+        if value is None:
+            return None
+        if name in self._json or isinstance(value, (dict, list)):
+            return _write(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value)
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _storable(text: str) -> str:
+    """``text`` as jsonb can keep it: what it can't is shown, not dropped."""
+    text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class NdjsonDecoder:
+    """One JSON object a line; empty lines are passed over. A broken line is one refused row."""
+
+    def __init__(self, stream: BinaryIO, table: Table) -> None:
+        self._stream = stream
+        self._rows = _RowReader(table)
+        self.columns = self._rows.columns
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._rows.batches(self._records())
+
+    def _records(self) -> Iterator[Any]:
+        first = True
+        while line := self._stream.readline(_LINE_LIMIT):
+            if len(line) >= _LINE_LIMIT:
+                raise ReadFailure("a line is longer than 64 MB: write one record a line")
+            if first:
+                line, first = line.removeprefix(b"\xef\xbb\xbf"), False
+            if not line.strip():
+                continue
+            try:
+                yield parse(line.decode("utf-8"))
+            except ValueError as error:
+                shown = _storable(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+                yield shown, _sentence(error)
+
+
+class JsonDecoder:
+    """A JSON object (one row) or an array of objects."""
+
+    def __init__(self, stream: BinaryIO, table: Table) -> None:
+        try:
+            body = parse(stream.read().decode("utf-8-sig"))
+        except ValueError as error:
+            raise ReadFailure(f"the body {_sentence(error)}") from error
+        if not isinstance(body, (dict, list)):
+            raise ReadFailure("the body is neither an object nor an array of objects")
+        self._records = body if isinstance(body, list) else [body]
+        self._rows = _RowReader(table)
+        self.columns = self._rows.columns
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._rows.batches(self._records)
+
+
+def _sentence(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno} "
+            f"(character {error.pos})"
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 (byte {error.start})"
+    return str(error)

@@ -1,0 +1,103 @@
+"""Judge each row by itself: types, then row rules. The database evaluates both.
+
+``candidate`` gets every row typed, with ``_ok``: no type is missed and no rule that refuses
+is broken. For the others, every fault is written to ``fault``. A value that could not be
+stored as it is meant is NULL in ``candidate``, and rules on its column are not judged.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from loader.contract.model import RowRule, Table
+from loader.contract.types import identifier, literal
+from loader.intake.sql import fetch, run
+
+_SHOWN = 200
+
+
+def judge_rows(connection: Connection, table: Table) -> None:
+    """Fill ``candidate``, and ``fault`` for rows that a type or rule refuses."""
+    ok = " and ".join(
+        [
+            *(f"({_raw(i)} is null or {c.sql} is not null)" for i, c in enumerate(table.columns)),
+            *(_stands(rule) for rule in table.errors()),
+        ]
+    )
+    run(
+        connection,
+        "create temp table candidate on commit drop as "
+        f"select _row, {', '.join(c.sql for c in table.columns)}, {ok} as _ok "
+        f"from ({_typed(table)}) as typed",
+    )
+    refused = fetch(connection, "select count(*) from pg_temp.candidate where not _ok")[0][0]
+    if refused:
+        run(
+            connection,
+            "insert into pg_temp.fault "
+            f"select _row, 'rejected', to_jsonb(array_remove(array[{_faults(table)}], null)) "
+            f"from ({_typed(table, 'where not c._ok')}) as typed",
+        )
+    if fetch(connection, "select count(*) >= 1000 from pg_temp.candidate")[0][0]:
+        run(connection, "analyze pg_temp.candidate")
+
+
+def _raw(index: int) -> str:
+    return f"_raw_{index}"
+
+
+def _typed(table: Table, only: str = "") -> str:
+    """Each landing row: the typed columns by their names, the text as ``_raw_<n>``.
+
+    ``offset 0`` keeps the planner from evaluating a column's checks once for each use.
+    """
+    columns = []
+    for index, column in enumerate(table.columns):
+        value = f"l.{column.sql}"
+        accepts = column.type.accepts(value)
+        typed = column.type.cast(value)
+        if accepts != "true":
+            typed = f"case when {accepts} then {typed} end"
+        columns.append(f"{typed} as {column.sql}, {value} as {_raw(index)}")
+    joined = " inner join pg_temp.candidate as c on c._row = l._row " if only else " "
+    return f"select l._row, {', '.join(columns)} from pg_temp.landing as l{joined}{only} offset 0"
+
+
+def _stands(rule: RowRule) -> str:
+    if rule.where is None:
+        return f"(({rule.expression}) is not false)"
+    return f"(({rule.expression}) is not false or ({rule.where}) is not true)"
+
+
+def _faults(table: Table) -> str:
+    """A list of SQL expressions: a fault as jsonb where it applies, else NULL."""
+    places = {column.name: index for index, column in enumerate(table.columns)}
+    faults = []
+    for index, column in enumerate(table.columns):
+        missed = f"{_raw(index)} is not null and {column.sql} is null"
+        faults.append(
+            f"case when {missed} then "
+            f"{fault(column.name, 'data_type', column.type.expects, _raw(index))} end"
+        )
+    for rule in table.errors():
+        mistyped = [
+            f"({_raw(places[name])} is not null and {identifier(name)} is null)"
+            for name in rule.columns
+        ]
+        judged = f"not ({' or '.join(mistyped)}) and " if mistyped else ""
+        column = rule.columns[0] if len(rule.columns) == 1 else None
+        value = _raw(places[column]) if column else "null"
+        faults.append(
+            f"case when {judged}{rule.broken} then "
+            f"{fault(column, rule.name, rule.message, value)} end"
+        )
+    return ", ".join(faults)
+
+
+def fault(column: str | None, rule: str, message: str, value: str = "null") -> str:
+    """SQL for one fault as jsonb; ``value`` is an SQL expression for the text as it came."""
+    name = literal(column) if column else "null"
+    return (
+        f"jsonb_build_object('column', {name}, 'rule', {literal(rule)}, "
+        f"'message', {literal(message)}, 'value', left({value}::text, {_SHOWN}))"
+    )

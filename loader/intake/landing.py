@@ -1,0 +1,156 @@
+"""The landing: where a load's rows stand as text, before anything is judged.
+
+Temporary tables, gone with the transaction:
+
+``landing``     ``_row`` and the table's columns, all text
+``unreadable``  rows that no column could hold
+``arrived``     for a release or replay: the ledger's entry behind each row, and where the
+                row first arrived
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from io import BytesIO, RawIOBase
+
+import pyarrow.csv as arrow_csv
+from sqlalchemy import Connection
+
+from loader.contract.model import Table
+from loader.contract.types import identifier, literal
+from loader.intake.decode import Batch, Decoder
+from loader.intake.sql import listed, run
+
+Progress = Callable[[int], None]
+_TABLES = ("landing", "unreadable", "arrived", "candidate", "fault", "repeated", "contest")
+_COPY_SIZE = 1 << 20
+_ANALYSE_FROM = 1000
+
+
+def create(connection: Connection, table: Table) -> None:
+    """Make the empty temporary tables of one load; those of an earlier one are dropped."""
+    columns = ", ".join(f"{column.sql} text" for column in table.columns)
+    run(connection, f"drop table if exists {', '.join('pg_temp.' + name for name in _TABLES)}")
+    run(
+        connection,
+        f"create temp table landing (_row bigint, {columns}) on commit drop; "
+        "create temp table unreadable (_row bigint, rule text, column_name text, message text, "
+        "payload jsonb) on commit drop; "
+        "create temp table arrived (_row bigint, reject_id bigint, load_id bigint, row bigint) "
+        "on commit drop; "
+        "create temp table fault (_row bigint, verdict text, faults jsonb) on commit drop; "
+        "create temp table repeated (_row bigint) on commit drop",
+    )
+
+
+def fill(
+    connection: Connection, table: Table, decoder: Decoder, progress: Progress | None = None
+) -> None:
+    """Bring the decoder's rows into the landing; memory is bounded by a batch."""
+    create(connection, table)
+    with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as aside:
+        source = _CopySource(decoder, aside, progress)
+        target = listed(("_row", *decoder.columns))
+        with connection.connection.cursor() as cursor:
+            cursor.copy_expert(  # type: ignore[attr-defined]
+                f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE
+            )
+            if source.set_aside:
+                aside.seek(0)
+                cursor.copy_expert(  # type: ignore[attr-defined]
+                    "copy pg_temp.unreadable from stdin (format csv)", aside, _COPY_SIZE
+                )
+    if source.rows >= _ANALYSE_FROM:
+        run(connection, "analyze pg_temp.landing (_row)")
+
+
+def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen: str) -> int:
+    """Bring rows kept in the ledger back into the landing, in the order they first arrived.
+
+    ``chosen`` is SQL for the ``reject_id`` of the entries. They are marked as resolved by this
+    load. Returns their number.
+    """
+    create(connection, table)
+    taken = run(
+        connection,
+        "insert into pg_temp.arrived "
+        "select row_number() over (order by r.first_load_id, r.first_row, r.reject_id), "
+        "r.reject_id, r.first_load_id, r.first_row "
+        f"from ledger.rejects as r where r.reject_id in ({chosen})",
+    )
+    if not taken:
+        return 0
+    values = ", ".join(f"r.payload ->> {literal(c.name)}" for c in table.columns)
+    run(
+        connection,
+        f"insert into pg_temp.landing (_row, {listed(table.column_names)}) "
+        f"select a._row, {values} from pg_temp.arrived as a "
+        "inner join ledger.rejects as r on r.reject_id = a.reject_id order by a._row",
+    )
+    run(
+        connection,
+        f"update ledger.rejects as r set status = 'resolved', resolved_load_id = {load_id}, "
+        "resolved_row = a._row, resolved_at = clock_timestamp() "
+        "from pg_temp.arrived as a where a.reject_id = r.reject_id",
+    )
+    return taken
+
+
+class _CopySource(RawIOBase):
+    """A file for COPY that decodes as it is read; unreadable rows go to ``aside``."""
+
+    def __init__(
+        self, decoder: Decoder, aside: tempfile.SpooledTemporaryFile[bytes], progress: Progress | None
+    ) -> None:
+        self._pieces = self._encode(decoder)
+        self._piece = b""
+        self._aside = aside
+        self._progress = progress
+        self.rows = 0
+        self.set_aside = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._piece:
+            try:
+                self._piece = next(self._pieces)
+            except StopIteration:
+                return b""
+        if size < 0 or size >= len(self._piece):
+            piece, self._piece = self._piece, b""
+        else:
+            piece, self._piece = self._piece[:size], self._piece[size:]
+        return piece
+
+    def _encode(self, decoder: Decoder) -> Iterator[bytes]:
+        options = arrow_csv.WriteOptions(include_header=False)
+        for batch in decoder:
+            self._keep_aside(batch)
+            self.rows += batch.rows.num_rows
+            if batch.rows.num_rows:
+                out = BytesIO()
+                arrow_csv.write_csv(batch.rows, out, options)
+                yield out.getvalue()
+            if self._progress is not None:
+                self._progress(self.rows + self.set_aside)
+
+    def _keep_aside(self, batch: Batch) -> None:
+        for row in batch.unreadable:
+            fields = (
+                str(row.row), row.rule, row.column, row.message,
+                json.dumps(row.payload, ensure_ascii=False),
+            )  # fmt: skip
+            line = ",".join(
+                "" if field is None else '"' + field.replace('"', '""') + '"' for field in fields
+            )
+            self._aside.write(line.encode() + b"\n")
+        self.set_aside += len(batch.unreadable)
+
+
+def payload_of(alias: str) -> str:
+    """SQL for the row as it came, from a landing row."""
+    return f"to_jsonb({identifier(alias)}) - '_row'"

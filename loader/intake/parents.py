@@ -1,0 +1,120 @@
+"""Rows whose parent has not arrived wait; those whose parent came may be let in."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from loader.contract.model import Contract, Relationship, Table
+from loader.contract.types import identifier, literal
+from loader.intake.judge import fault
+from loader.intake.sql import fetch, run
+
+
+def set_waiting(connection: Connection, contract: Contract, table: Table) -> None:
+    """Write a ``waiting`` fault for each row of ``candidate`` that lacks a parent.
+
+    A parent may stand in this same load, where a table refers to itself; a row that waits
+    makes those below it wait too, so this goes on until nothing changes.
+    """
+    stopping = [r for r in table.relationships if r.severity == "error"]
+    if not stopping:
+        return
+    while True:
+        found = " union all ".join(
+            f"select c._row, {_fault(relationship)} as fault from {_live()} "
+            f"and {_orphan(contract, table, relationship, 'c')}"
+            for relationship in stopping
+        )
+        added = run(
+            connection,
+            "insert into pg_temp.fault select _row, 'waiting', jsonb_agg(fault) "
+            f"from ({found}) as missing group by _row",
+        )
+        refers_to_itself = any(r.parent == (table.source, table.name) for r in stopping)
+        if not added or not refers_to_itself:
+            return
+
+
+def count_orphans(
+    connection: Connection, contract: Contract, table: Table, relationship: Relationship
+) -> tuple[int, int | None]:
+    """How many rows of this load lack a parent that is only warned about, and the first."""
+    found = fetch(
+        connection,
+        f"select count(*), min(c._row) from {_live()} "
+        f"and {_orphan(contract, table, relationship, 'c')}",
+    )
+    return found[0][0], found[0][1]
+
+
+def releasable(contract: Contract, table: Table) -> str:
+    """SQL for the ``reject_id`` of the table's waiting rows whose parents are all there now."""
+    conditions = []
+    for relationship in table.relationships:
+        if relationship.severity != "error":
+            continue
+        parent = contract.tables[relationship.parent]
+        pairs, empty = [], []
+        for own, field in zip(relationship.columns, relationship.parent_columns, strict=True):
+            text = f"(w.payload ->> {literal(own)})"
+            data_type = table.column(own).type
+            typed = f"case when {data_type.accepts(text)} then {data_type.cast(text)} end"
+            pairs.append(f"p.{identifier(field)} = {typed}")
+            empty.append(f"{text} is null")
+        found = f"exists (select 1 from {parent.mirror} as p where {' and '.join(pairs)})"
+        conditions.append(f"({' or '.join(empty)} or {found})")
+    return (
+        f"select w.reject_id from ledger.rejects as w where w.status = 'waiting' "
+        f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)} "
+        f"and {' and '.join(conditions)}"
+    )
+
+
+def has_waiting(connection: Connection, table: Table) -> bool:
+    """Whether any row of the table waits."""
+    return bool(
+        fetch(
+            connection,
+            "select exists (select 1 from ledger.rejects where status = 'waiting' "
+            f"and source = {literal(table.source)} and table_name = {literal(table.name)})",
+        )[0][0]
+    )
+
+
+def _live() -> str:
+    """Rows of this load that nothing has refused so far."""
+    return (
+        "pg_temp.candidate as c where c._ok "
+        "and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
+    )
+
+
+def _orphan(contract: Contract, table: Table, relationship: Relationship, alias: str) -> str:
+    parent = contract.tables[relationship.parent]
+    pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
+    filled = " and ".join(f"{alias}.{identifier(own)} is not null" for _, own in pairs)
+
+    def match(other: str) -> str:
+        return " and ".join(
+            f"{other}.{identifier(field)} = {alias}.{identifier(own)}" for field, own in pairs
+        )
+
+    orphan = f"{filled} and not exists (select 1 from {parent.mirror} as p where {match('p')})"
+    if relationship.parent == (table.source, table.name):
+        orphan += (
+            " and not exists (select 1 from pg_temp.candidate as p where p._ok "
+            "and not exists (select 1 from pg_temp.fault as pf where pf._row = p._row) "
+            f"and {match('p')})"
+        )
+    if relationship.where is not None:
+        orphan += f" and ({relationship.where}) is true"
+    return orphan
+
+
+def _fault(relationship: Relationship) -> str:
+    columns = relationship.columns
+    column = columns[0] if len(columns) == 1 else None
+    parent = ".".join(relationship.parent)
+    value = " || ', ' || ".join(f"c.{identifier(name)}::text" for name in columns)
+    message = f"waits for its parent in {parent} ({', '.join(relationship.parent_columns)})"
+    return fault(column, relationship.name, message, f"({value})")

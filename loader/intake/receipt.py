@@ -1,0 +1,96 @@
+"""The receipt: what became of a load, in the shape that every door gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: A receipt lists the first rows that were not let in; the ledger keeps all of them.
+LISTED = 100
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """One row that was not let in, by its first fault."""
+
+    row: int
+    column: str | None
+    rule: str
+    message: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A rule that warns: how many rows let in break it, and the first of them."""
+
+    column: str | None
+    rule: str
+    message: str
+    rows: int
+    first_row: int | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """``received = accepted + waiting + rejected + duplicates``, always.
+
+    ``load_id`` is ``None`` for a dry run. ``repeated`` is true when this body or key had been
+    loaded before and nothing was done. ``releases`` are receipts of the loads by which rows
+    that had been waiting came in.
+    """
+
+    load_id: int | None
+    source: str
+    table: str
+    door: str
+    status: str
+    received: int
+    accepted: int
+    waiting: int
+    rejected: int
+    duplicates: int
+    warnings: tuple[Warned, ...] = ()
+    rejects: tuple[RowFault, ...] = ()
+    releases: tuple[Receipt, ...] = ()
+    repeated: bool = field(default=False, compare=False)
+
+    @property
+    def clean(self) -> bool:
+        """Every row was accepted or a duplicate."""
+        return not (self.rejected or self.waiting) and self.status != "refused"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt as JSON, with links to what can be asked next."""
+        links = {}
+        if self.load_id is not None:
+            links = {
+                "self": f"/api/v1/loads/{self.load_id}",
+                "rejects": f"/api/v1/rejects?load_id={self.load_id}",
+                "table": f"/api/v1/tables/{self.source}/{self.table}",
+            }
+        return {
+            "load_id": self.load_id,
+            "source": self.source,
+            "table": self.table,
+            "door": self.door,
+            "status": self.status,
+            "received": self.received,
+            "accepted": self.accepted,
+            "waiting": self.waiting,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "warnings": [vars(warned) for warned in self.warnings],
+            "rejects": [vars(reject) for reject in self.rejects],
+            "releases": [
+                {
+                    "load_id": release.load_id,
+                    "source": release.source,
+                    "table": release.table,
+                    "accepted": release.accepted,
+                    "rejected": release.rejected,
+                }
+                for release in self.releases
+            ],
+            "links": links,
+        }

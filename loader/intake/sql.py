@@ -1,0 +1,47 @@
+"""Small helpers for the SQL that the contract generates.
+
+The statements are made of quoted identifiers and literals and carry no parameters: patterns
+from a contract may hold ``%``, which psycopg2 would read as a placeholder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from loader.contract.types import identifier
+
+
+def run(connection: Connection, statement: str) -> int:
+    """Execute; the number of rows that the statement wrote."""
+    with connection.connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.rowcount)
+
+
+def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    """Execute and return all rows: only for results that are small by nature."""
+    with connection.connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def listed(names: Iterable[str], alias: str = "") -> str:
+    """``"a", "b"`` or, with an alias, ``t."a", t."b"``."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + identifier(name) for name in names)
+
+
+def equal(names: Iterable[str], one: str, other: str) -> str:
+    """``one.k = other.k and …``: for key columns, which are never NULL."""
+    return " and ".join(
+        f"{one}.{identifier(name)} = {other}.{identifier(name)}" for name in names
+    )
+
+
+def same(names: Iterable[str], one: str, other: str) -> str:
+    """True when all columns are equal, NULL being equal to NULL."""
+    names = tuple(names)
+    return f"({listed(names, one)}) is not distinct from ({listed(names, other)})"

@@ -1,0 +1,92 @@
+"""Users and tokens: only hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from loader.ledger.models import Token, User
+
+#: Compared against when there is no such user, so that the answer takes as long.
+_NOBODY = generate_password_hash(secrets.token_urlsafe(16))
+
+
+def set_password(connection: Connection, name: str, password: str) -> None:
+    """Add the user, or replace the password (kept as scrypt)."""
+    hashed = generate_password_hash(password)
+    connection.execute(
+        insert(User)
+        .values(name=name, password_hash=hashed)
+        .on_conflict_do_update(
+            index_elements=[User.name], set_={"password_hash": hashed, "active": True}
+        )
+    )
+
+
+def check_password(connection: Connection, name: str, password: str) -> int | None:
+    """The ``user_id`` when name and password fit an active user, else ``None``."""
+    found = connection.execute(
+        sa.select(User.user_id, User.password_hash).where(User.name == name, User.active)
+    ).first()
+    fits = check_password_hash(found.password_hash if found else _NOBODY, password)
+    if found is None or not fits:
+        return None
+    connection.execute(
+        sa.update(User).where(User.user_id == found.user_id).values(last_login_at=sa.func.now())
+    )
+    return int(found.user_id)
+
+
+def create_token(connection: Connection, name: str, expires_at: datetime) -> str:
+    """Make a bearer token; the text returned is nowhere kept."""
+    text = f"gh_{secrets.token_urlsafe(32)}"
+    connection.execute(
+        sa.insert(Token).values(name=name, token_hash=_hash(text), expires_at=expires_at)
+    )
+    return text
+
+
+def check_token(connection: Connection, text: str) -> str | None:
+    """The token's name when it may be used now, else ``None``."""
+    found = connection.execute(
+        sa.select(Token.token_id, Token.name).where(
+            Token.token_hash == _hash(text),
+            Token.revoked_at.is_(None),
+            Token.expires_at > sa.func.now(),
+        )
+    ).first()
+    if found is None:
+        return None
+    connection.execute(
+        sa.update(Token)
+        .where(
+            Token.token_id == found.token_id,
+            # once a minute is enough to see that it is used, and does not queue callers
+            sa.or_(
+                Token.last_used_at.is_(None),
+                Token.last_used_at < sa.func.now() - sa.text("interval '1 minute'"),
+            ),
+        )
+        .values(last_used_at=sa.func.now())
+    )
+    return str(found.name)
+
+
+def revoke_tokens(connection: Connection, name: str) -> int:
+    """End all tokens of that name; how many there were."""
+    ended = connection.execute(
+        sa.update(Token)
+        .where(Token.name == name, Token.revoked_at.is_(None))
+        .values(revoked_at=sa.func.now())
+    )
+    return int(ended.rowcount)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,235 @@
+"""The tables of the schema ``ledger``.
+
+What stands in a database is made by the revisions under ``migrations/``; a test holds the
+two against each other.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA = "ledger"
+LOAD_STATUSES = ("running", "succeeded", "refused", "failed")
+REJECT_STATUSES = ("rejected", "waiting", "resolved", "dismissed")
+
+#: PostgreSQL's own way to name what is given no name.
+_NAMES = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = sa.MetaData(schema=SCHEMA, naming_convention=_NAMES)
+    type_annotation_map = {
+        int: sa.BigInteger,
+        str: sa.Text,
+        datetime: sa.DateTime(timezone=True),
+        float: sa.Double,
+        list[Any]: JSONB,
+        dict[str, Any]: JSONB,
+    }
+
+
+def _identity() -> Mapped[int]:
+    return mapped_column(sa.Identity(always=True), primary_key=True)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} in ({', '.join(repr(value) for value in values)})"
+
+
+class Load(Base):
+    """One load: what came, by which door, and what became of its rows.
+
+    ``seq`` is the order in which loads became visible, given as the last act before commit;
+    ``load_id`` is the order in which they began.
+    """
+
+    __tablename__ = "loads"
+
+    load_id: Mapped[int] = _identity()
+    seq: Mapped[int | None] = mapped_column(unique=True)
+    source: Mapped[str]
+    table_name: Mapped[str]
+    door: Mapped[str]
+    principal: Mapped[str]
+    status: Mapped[str]
+    received: Mapped[int] = mapped_column(server_default="0")
+    accepted: Mapped[int] = mapped_column(server_default="0")
+    waiting: Mapped[int] = mapped_column(server_default="0")
+    rejected: Mapped[int] = mapped_column(server_default="0")
+    duplicates: Mapped[int] = mapped_column(server_default="0")
+    warnings: Mapped[list[Any]] = mapped_column(server_default=sa.text("'[]'::jsonb"))
+    started_at: Mapped[datetime] = mapped_column(server_default=sa.text("clock_timestamp()"))
+    finished_at: Mapped[datetime | None]
+    file_name: Mapped[str | None]
+    content_hash: Mapped[str | None]
+    idempotency_key: Mapped[str | None]
+    on_reject: Mapped[str] = mapped_column(server_default="quarantine")
+    #: The load that made this one happen: a parent's arrival that let rows in.
+    cause_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
+    contract_fingerprint: Mapped[str | None]
+    message: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint(_one_of("status", LOAD_STATUSES), name="status"),
+        sa.CheckConstraint(
+            "received = accepted + waiting + rejected + duplicates", name="conservation"
+        ),
+        sa.Index(
+            "loads_idempotency_key_idx",
+            "source",
+            "table_name",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=sa.text("idempotency_key is not null and status <> 'failed'"),
+        ),
+        sa.Index("loads_table_idx", "source", "table_name", sa.text("load_id desc")),
+        sa.Index(
+            "loads_content_hash_idx",
+            "content_hash",
+            postgresql_where=sa.text("content_hash is not null"),
+        ),
+    )
+
+
+class Reject(Base):
+    """One row that was not let in: its first fault in the columns, all of them in ``faults``.
+
+    ``first_load_id`` and ``first_row`` say where the row first arrived, whatever load holds
+    it now; ``resolved_…`` the load and row by which it came in at last.
+    """
+
+    __tablename__ = "rejects"
+
+    reject_id: Mapped[int] = _identity()
+    load_id: Mapped[int] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
+    row: Mapped[int]
+    source: Mapped[str]
+    table_name: Mapped[str]
+    status: Mapped[str]
+    rule: Mapped[str]
+    column_name: Mapped[str | None]
+    message: Mapped[str]
+    faults: Mapped[list[Any]]
+    payload: Mapped[dict[str, Any]]
+    first_load_id: Mapped[int]
+    first_row: Mapped[int]
+    resolved_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
+    resolved_row: Mapped[int | None]
+    resolved_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+
+    __table_args__ = (
+        sa.UniqueConstraint("load_id", "row"),
+        sa.CheckConstraint(_one_of("status", REJECT_STATUSES), name="status"),
+        sa.Index(
+            "rejects_waiting_idx",
+            "source",
+            "table_name",
+            postgresql_where=sa.text("status = 'waiting'"),
+        ),
+        sa.Index(
+            "rejects_status_idx", "status", "source", "table_name", sa.text("reject_id desc")
+        ),
+        sa.Index(
+            "rejects_resolved_idx",
+            "resolved_load_id",
+            "resolved_row",
+            postgresql_where=sa.text("resolved_load_id is not null"),
+        ),
+    )
+
+
+class Clock(Base):
+    """One row: the last ``seq`` that was given. Whoever gives the next one locks it."""
+
+    __tablename__ = "clock"
+
+    singleton: Mapped[bool] = mapped_column(primary_key=True, server_default=sa.text("true"))
+    last_seq: Mapped[int] = mapped_column(server_default="0")
+
+    __table_args__ = (sa.CheckConstraint("singleton", name="singleton"),)
+
+
+class User(Base):
+    """A person who may log in to the pages."""
+
+    __tablename__ = "users"
+
+    user_id: Mapped[int] = _identity()
+    name: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    active: Mapped[bool] = mapped_column(server_default=sa.text("true"))
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+    last_login_at: Mapped[datetime | None]
+
+
+class Token(Base):
+    """A bearer token of the API: only its SHA-256, in hexadecimal, is kept."""
+
+    __tablename__ = "tokens"
+
+    token_id: Mapped[int] = _identity()
+    name: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_by: Mapped[str | None]
+
+
+class Build(Base):
+    """One dbt build: it sees the loads whose ``seq`` is at most ``upper_bound``."""
+
+    __tablename__ = "builds"
+
+    build_id: Mapped[int] = _identity()
+    invocation_id: Mapped[str | None]
+    command: Mapped[str | None]
+    upper_bound: Mapped[int]
+    as_of: Mapped[date | None]
+    status: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+    finished_at: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
+    message: Mapped[str | None]
+
+
+class BuildResult(Base):
+    """What became of one node (model, test, …) in one build."""
+
+    __tablename__ = "build_results"
+
+    build_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("ledger.builds.build_id"), primary_key=True, autoincrement=False
+    )
+    unique_id: Mapped[str] = mapped_column(primary_key=True)
+    resource_type: Mapped[str | None]
+    severity: Mapped[str | None]
+    status: Mapped[str | None]
+    seconds: Mapped[float | None]
+    failures: Mapped[int | None]
+    message: Mapped[str | None]
+    finished_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+
+
+class ModelWatermark(Base):
+    """The lower bound of an incremental model: it holds what the loads up to ``seq`` say."""
+
+    __tablename__ = "model_watermarks"
+
+    relation: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    build_id: Mapped[int | None]
+    moved_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))

@@ -1,0 +1,100 @@
+"""Applies the plan: all of it in one transaction, one migrate at a time, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from loader.contract.faults import ContractError
+from loader.contract.model import Contract
+from loader.ledger.upgrade import upgrade_ledger
+from loader.migrate.difference import make_plan
+from loader.migrate.locks import lock_relations, lock_timeout, stand_in_a_row
+from loader.migrate.plan import Plan
+from loader.migrate.sql import run
+from loader.remedy import Remedy
+
+LOCK_SECONDS = 10.0
+#: Plans made under locks differ from the last one only while others change the catalog.
+_ROUNDS = 5
+
+
+class Refused(ContractError):
+    """The plan holds refusals, so nothing of it was applied; ``faults`` names each."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        super().__init__(list(plan.refusals))
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+def migrate(
+    engine: sa.Engine,
+    contract: Contract,
+    plan_only: bool = False,
+    *,
+    say: Callable[[str], None] = _quiet,
+    lock_seconds: float = LOCK_SECONDS,
+) -> Plan:
+    """Makes the database what the contract says, and returns what was done.
+
+    With ``plan_only`` nothing is changed, and refusals are in the returned plan. Else raises
+    :class:`Refused` when there are any; :class:`Remedy` when a table stays in use for
+    ``lock_seconds``, when a newer program made the ledger, or when the database will not do a
+    statement. After any of these the database is as it was. ``say`` hears of waiting.
+    """
+    with engine.connect() as connection:
+        if plan_only:
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            with connection.begin():
+                return make_plan(connection, contract)
+        with connection.begin():
+            stand_in_a_row(connection, say)
+            plan = _locked_plan(connection, contract, lock_seconds)
+            _apply(connection, plan)
+    return plan
+
+
+def _locked_plan(connection: sa.Connection, contract: Contract, seconds: float) -> Plan:
+    """A plan that still holds when its tables are locked: rows may arrive while we wait."""
+    plan = make_plan(connection, contract)
+    for _ in range(_ROUNDS):
+        if plan.refusals:
+            raise Refused(plan)
+        wanted = dict(lock for change in plan.changes for lock in change.locks)
+        if not wanted:
+            return plan
+        lock_relations(connection, wanted, seconds)
+        again = make_plan(connection, contract)
+        if again == plan:
+            lock_timeout(connection, seconds)
+            return plan
+        plan = again
+    raise Remedy(
+        "The tables and views of the contract are being changed by somebody else.",
+        "Migrate again when that has ended.",
+    )
+
+
+def _apply(connection: sa.Connection, plan: Plan) -> None:
+    if plan.ledger.is_needed:
+        upgrade_ledger(connection)
+    for change in plan.changes:
+        for statement in change.statements:
+            try:
+                run(connection, statement)
+            except DBAPIError as error:
+                if error.connection_invalidated or error.orig is None:
+                    raise
+                raise Remedy(
+                    f"{change.subject}: PostgreSQL does not do `{statement.splitlines()[0]}`: "
+                    f"{str(error.orig).strip()}.",
+                    "Nothing was changed. Mend what it names, and migrate again.",
+                ) from error

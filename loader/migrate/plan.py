@@ -1,0 +1,61 @@
+"""The difference between what should stand and what does: changes, refusals, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from loader.contract.faults import Fault
+from loader.ledger.upgrade import LedgerStep
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one thing: in words, in SQL, and the locks it needs.
+
+    ``locks`` are (quoted relation, lock mode) of relations that stand.
+    """
+
+    subject: str
+    words: tuple[str, ...]
+    statements: tuple[str, ...]
+    locks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it: in the order in which it is done. Nothing is done while ``refusals`` stand."""
+
+    ledger: LedgerStep
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Fault, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to do."""
+        return not self.ledger.is_needed and not self.changes and not self.refusals
+
+    def lines(self) -> list[str]:
+        """The plan in words, one line a change."""
+        lines = [str(self.ledger)] if self.ledger.is_needed else []
+        lines += [f"{c.subject}: {word}" for c in self.changes for word in c.words]
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as JSON types, its SQL included."""
+        return {
+            "ledger": {"standing": self.ledger.standing, "newest": self.ledger.newest},
+            "changes": [
+                {"subject": c.subject, "words": list(c.words), "statements": list(c.statements)}
+                for c in self.changes
+            ],
+            "refusals": [
+                {
+                    "table": f.table, "column": f.column, "problem": f.problem,
+                    "remedy": f.remedy, "path": f.path, "line": f.line,
+                }
+                for f in self.refusals
+            ],
+            "warnings": list(self.warnings),
+        }  # fmt: skip

@@ -1,0 +1,160 @@
+"""What every test may ask for: a real PostgreSQL server, one a run, and a database
+of its own in it.
+
+- `server`: Settings of the run's server. Started by whoever first asks, on a free
+  port, without fsync; ended by the process that began the run, also under xdist.
+- `settings`, `engine`: a fresh database with all migrations, and the engine on it.
+- `empty_settings`: a fresh database without any.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from loader.database import make_engine
+from loader.embedded import EmbeddedServer
+from loader.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "gatehouse_template"
+RUN_FOLDER = "GATEHOUSE_TEST_RUN"  # in the environment, so that xdist's workers share it
+DURABLE_FOR_NOTHING = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="gatehouse-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or RUN_FOLDER not in os.environ:
+        return
+    run = Path(os.environ.pop(RUN_FOLDER))
+    EmbeddedServer(run, port=0).clean()
+    shutil.rmtree(run)
+
+
+@contextmanager
+def one_at_a_time(run: Path) -> Iterator[None]:
+    """Keeps the run's other workers out."""
+    with (run / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def prepare_template(settings: Settings) -> None:
+    """Brings the template database to the newest migration."""
+    try:
+        from loader.ledger import migrate
+    except ImportError:
+        return
+    migrate(settings)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The run's server, and its maintenance database."""
+    run = Path(os.environ[RUN_FOLDER])
+    noted = run / "port"
+    with one_at_a_time(run):
+        port = int(noted.read_text()) if noted.exists() else free_port()
+        EmbeddedServer(run, port, DURABLE_FOR_NOTHING).start()
+        noted.write_text(str(port))
+    state_dir = tmp_path_factory.getbasetemp() / "state"  # one a worker, so that dbt parses once
+    state_dir.mkdir(exist_ok=True)
+    return Settings(project_dir=ROOT, state_dir=state_dir, port=port, database="postgres", host_is_given=True)
+
+
+def run_sql(settings: Settings, statement: str) -> None:
+    """One statement outside any transaction, as `create database` wants it."""
+    connection = psycopg2.connect(
+        host=settings.host,
+        port=settings.port,
+        user=settings.user,
+        password=settings.password,
+        dbname=settings.database,
+    )
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def template(server: Settings) -> str:
+    """The migrated database that the others are copied from: its name."""
+    run = Path(os.environ[RUN_FOLDER])
+    done = run / "template"
+    with one_at_a_time(run):
+        if not done.exists():
+            run_sql(server, f"drop database if exists {TEMPLATE}")  # a worker that failed half-way left one
+            run_sql(server, f"create database {TEMPLATE}")
+            prepare_template(replace(server, database=TEMPLATE))
+            done.touch()
+    return TEMPLATE
+
+
+@pytest.fixture
+def new_database(server: Settings) -> Iterator[Callable[[str], Settings]]:
+    """A function that makes a database from a template; all are dropped after the test."""
+    made: list[str] = []
+
+    def make(template: str) -> Settings:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        run_sql(server, f"create database {name} template {template}")
+        made.append(name)
+        return replace(server, database=name)
+
+    yield make
+    for name in made:
+        run_sql(server, f"drop database if exists {name} with (force)")
+
+
+@pytest.fixture
+def empty_settings(new_database: Callable[[str], Settings]) -> Settings:
+    return new_database("template1")
+
+
+@pytest.fixture
+def settings(new_database: Callable[[str], Settings], template: str) -> Settings:
+    return new_database(template)
+
+
+@pytest.fixture
+def database(settings: Settings) -> str:
+    """The name of the test's own database."""
+    return settings.database
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[sa.Engine]:
+    engine = make_engine(settings)
+    yield engine
+    with suppress(sa.exc.SQLAlchemyError):
+        engine.dispose()

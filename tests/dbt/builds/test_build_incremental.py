@@ -1,0 +1,106 @@
+"""Incremental models: which keys are done anew, and that rows and watermark move together."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dbt.builds.shop import Shop, line, order
+
+FCT_ORDERS = "select order_id, status, sales_amount::text from warehouse.fct_orders order by 1"
+WATERMARK = "select seq from ledger.model_watermarks where relation = 'warehouse.fct_orders'"
+
+
+def test_every_kind_of_change_reaches_an_incremental_model(shop: Shop) -> None:
+    shop.load(
+        orders=[order(n) for n in range(1, 6)],
+        order_lines=[line(n, product, 1) for n in range(1, 6) for product in (7, 8)],
+    )
+    assert shop.dbt("run").success
+    written = "select order_id from warehouse.fct_orders where xmin = %s::text::xid order by 1"
+    (first_build,) = shop.sql("select distinct xmin::text from warehouse.fct_orders")
+
+    shop.load(orders=[order(1, "completed", day=2)])  # replaced
+    shop.load(order_lines=[line(2, 9, 5)])  # a late line of an order that stands
+    shop.delete("order_lines", (3, 7))  # a child deleted
+    shop.delete("order_lines", (4, 7), (4, 8))
+    shop.delete("orders", (4,))  # a key gone altogether
+    shop.load(orders=[order(6)])  # a new key
+    assert shop.dbt("run").success
+    incremental = shop.sql(FCT_ORDERS)
+    assert incremental == [
+        (1, "completed", "2.00"), (2, "placed", "7.00"), (3, "placed", "1.00"), (5, "placed", "2.00"),
+        (6, "placed", "0.00"),
+    ]  # fmt: skip
+    assert shop.sql(written, *first_build) == [(5,)]  # nothing happened to it: left alone
+    assert shop.sql(WATERMARK) == [(7,)]
+
+    assert shop.dbt("run", "--full-refresh").success
+    assert shop.sql(FCT_ORDERS) == incremental
+    assert shop.sql(WATERMARK) == [(7,)]
+
+
+def test_a_new_key_that_is_replaced_after_the_bound_is_not_overlooked(shop: Shop) -> None:
+    shop.load(orders=[order(1)])
+    assert shop.dbt("run").success
+    shop.load(orders=[order(2)])
+
+    def replace_it(model: str) -> None:
+        if model == "stg_erp__orders":
+            shop.load(orders=[order(2, "completed", day=2)])
+
+    shop.when_done = replace_it
+    assert shop.dbt("run").success
+    assert shop.sql(FCT_ORDERS) == [(1, "placed", "0.00"), (2, "placed", "0.00")]
+
+
+def test_a_model_that_selects_more_than_the_changed_keys_doubles_nothing(shop: Shop) -> None:
+    shop.edit(
+        "models/fct_orders.sql", "where orders.order_id in (select order_id from {{ changed_keys() }})", "where true"
+    )
+    shop.load(orders=[order(1), order(2)])
+    assert shop.dbt("run").success
+    shop.load(orders=[order(2, "completed", day=2)])
+    assert shop.dbt("run").success
+    assert shop.sql(FCT_ORDERS) == [(1, "placed", "0.00"), (2, "completed", "0.00")]
+
+
+DIE = """
+create function ledger.die() returns trigger language plpgsql as
+'begin perform pg_terminate_backend(pg_backend_pid()); return new; end'
+"""
+BETWEEN_ROWS_AND_WATERMARK = """
+create trigger die before insert or update on ledger.model_watermarks for each row execute function ledger.die()
+"""
+BETWEEN_WATERMARK_AND_COMMIT = """
+create constraint trigger die after insert or update on ledger.model_watermarks
+deferrable initially deferred for each row execute function ledger.die()
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", [BETWEEN_ROWS_AND_WATERMARK, BETWEEN_WATERMARK_AND_COMMIT])
+def test_a_connection_that_dies_leaves_rows_and_watermark_where_they_were(shop: Shop, moment: str) -> None:
+    shop.load(orders=[order(1), order(2)])
+    shop.sql(DIE)
+    only = ("--select", "stg_erp__orders", "stg_erp__order_lines", "fct_orders")
+
+    shop.sql(moment)  # the first build of the table
+    assert not shop.dbt("run", *only).success
+    assert shop.sql("select to_regclass('warehouse.fct_orders')") == [(None,)]
+    assert shop.sql(WATERMARK) == []
+
+    shop.sql("drop trigger die on ledger.model_watermarks")
+    assert shop.dbt("run", *only).success
+    before = shop.sql(FCT_ORDERS)
+    shop.load(orders=[order(1, "completed", day=2), order(3)])
+
+    shop.sql(moment)  # an incremental one, then one that replaces the table
+    for words in (only, (*only, "--full-refresh")):
+        assert not shop.dbt("run", *words).success
+        assert shop.sql(FCT_ORDERS) == before
+        assert shop.sql(WATERMARK) == [(1,)]
+
+    shop.sql("drop trigger die on ledger.model_watermarks")
+    assert shop.dbt("run", *only).success
+    assert shop.sql(FCT_ORDERS) == [(1, "completed", "0.00"), (2, "placed", "0.00"), (3, "placed", "0.00")]
+    assert shop.sql(WATERMARK) == [(2,)]
