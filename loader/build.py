@@ -14,8 +14,8 @@ from loader.settings import Settings
 
 Progress = Callable[[str, int | None, int | None], None]
 
-# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model …`
-_NODE = re.compile(r"(\d+) of (\d+) (?:START|OK|PASS|WARN|FAIL|ERROR|SKIP)\S* (.*?)\s*\.{2,}")
+# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`
+_NODE = re.compile(r"(\d+) of (\d+) [A-Z].*?(\S+) \.{2,}")
 
 _LAST_BUILD = """
     select

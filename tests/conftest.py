@@ -3,7 +3,7 @@ of its own in it.
 
 - `server`: Settings of the run's server. Started by whoever first asks, on a free
   port, without fsync; ended by the process that began the run, also under xdist.
-- `settings`, `engine`: a fresh database with all migrations, and the engine on it.
+- `settings`, `engine`: a fresh database, migrated to the project's contract, and the engine on it.
 - `empty_settings`: a fresh database without any.
 """
 
@@ -24,8 +24,10 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
+from loader.contract.read import read_contract
 from loader.database import make_engine
 from loader.embedded import EmbeddedServer
+from loader.migrate import migrate
 from loader.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(run)
 
 
+@pytest.fixture
+def run_folder() -> Path:
+    """A folder of the test's own that a server's user can be let into. Not pytest's
+    tmp_path: every other pytest that starts closes the folder above that one again."""
+    return Path(tempfile.mkdtemp(dir=os.environ[RUN_FOLDER]))
+
+
 @contextmanager
 def one_at_a_time(run: Path) -> Iterator[None]:
     """Keeps the run's other workers out."""
@@ -67,16 +76,13 @@ def free_port() -> int:
 
 
 def prepare_template(settings: Settings) -> None:
-    """Brings the template database to the newest migration."""
-    try:
-        from loader.ledger import migrate
-    except ImportError:
-        return
-    migrate(settings)
+    """Makes the database what the project's contract says: ledger and staging tables."""
+    engine = make_engine(settings, poolclass=sa.NullPool)
+    migrate(engine, read_contract(settings.project_dir, settings.state_dir))
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def server() -> Settings:
     """The run's server, and its maintenance database."""
     run = Path(os.environ[RUN_FOLDER])
     noted = run / "port"
@@ -84,9 +90,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         port = int(noted.read_text()) if noted.exists() else free_port()
         EmbeddedServer(run, port, DURABLE_FOR_NOTHING).start()
         noted.write_text(str(port))
-    state_dir = tmp_path_factory.getbasetemp() / "state"  # one a worker, so that dbt parses once
-    state_dir.mkdir(exist_ok=True)
-    return Settings(project_dir=ROOT, state_dir=state_dir, port=port, database="postgres", host_is_given=True)
+    # The contract that is read from dbt is kept in the state folder: one parse a run.
+    return Settings(project_dir=ROOT, state_dir=run / "loader", port=port, database="postgres", host_is_given=True)
 
 
 def run_sql(settings: Settings, statement: str) -> None:

@@ -26,9 +26,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can")
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[EmbeddedServer]:
+def own(run_folder: Path) -> Iterator[EmbeddedServer]:
     """A server of the test's own, not started yet."""
-    server = EmbeddedServer(tmp_path / "state", free_port(), DURABLE_FOR_NOTHING)
+    server = EmbeddedServer(run_folder / "state", free_port(), DURABLE_FOR_NOTHING)
     yield server
     server.stop()
 
@@ -187,8 +187,8 @@ def test_clean_removes_the_data_and_only_then_are_they_gone(own: EmbeddedServer)
 
 
 @as_root
-def test_root_needs_no_readable_home(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_root_needs_no_readable_home(run_folder: Path) -> None:
+    home = run_folder / "home"
     home.mkdir(mode=0o700)
     own = EmbeddedServer(home / "clone" / ".gatehouse", free_port(), DURABLE_FOR_NOTHING)
     said: list[str] = []

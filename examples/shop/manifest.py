@@ -17,6 +17,7 @@ from examples.shop.progress import Report
 
 # Changes whenever the same parameters give other files: it is part of every key.
 GENERATOR_VERSION = 1
+PROMOTIONS = "marketing.promotions"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,14 @@ class Parameters:
     seed: int
     promotions: str
 
-    @property
-    def name(self) -> str:
-        """Names these parameters and this version of the generator."""
-        return f"shop-v{GENERATOR_VERSION}-scale{self.scale}-seed{self.seed}-promotions-{self.promotions}"
+    def key(self, table: str, file: str) -> str:
+        """Names what is in a file. Only the promotions depend on which of them were asked for: any
+        other file keeps its key, and is not loaded again, when a shop gets more of them."""
+        promotions = self.promotions if table == PROMOTIONS else "any"
+        return f"shop-v{GENERATOR_VERSION}-scale{self.scale}-seed{self.seed}-promotions-{promotions}-{file}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"generator_version": GENERATOR_VERSION, **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Manifest:
                 table=table,
                 file=opened.path.name,
                 rows=opened.rows,
-                key=f"{self.parameters.name}-{opened.path.name}",
+                key=self.parameters.key(table, opened.path.name),
                 note=f"{note}: {counted}" if counted else note,
             )
         )
@@ -110,7 +115,7 @@ class Manifest:
 
     def finish(self, figures: dict[str, Any]) -> list[Load]:
         """Writes faults.json, then loads.json; from then on the folder is whole."""
-        faults = {"parameters": asdict(self.parameters), "files": self._verdicts, "figures": figures}
+        faults = {"parameters": self.parameters.as_json(), "files": self._verdicts, "figures": figures}
         write_json(self.folder / "faults.json", faults)
         write_json(self.folder / "loads.json", [asdict(load) for load in self.loads])
         return self.loads
@@ -125,10 +130,10 @@ def write_json(path: Path, content: dict[str, Any] | list[dict[str, Any]]) -> No
 def standing(folder: Path, parameters: Parameters) -> list[Load] | None:
     """The loads of a folder that already holds these parameters whole; else None."""
     loads = read_loads(folder)
-    if not loads or any(load.key != f"{parameters.name}-{load.file}" for load in loads):
+    if not loads or not all((folder / name).is_file() for name in [load.file for load in loads] + ["faults.json"]):
         return None
-    names = [load.file for load in loads] + ["faults.json"]
-    return loads if all((folder / name).is_file() for name in names) else None
+    faults = json.loads((folder / "faults.json").read_text(encoding="utf-8"))
+    return loads if faults["parameters"] == parameters.as_json() else None
 
 
 def clear(folder: Path) -> None:

@@ -49,14 +49,15 @@ def migrate(context: click.Context, plan_only: bool, as_json: bool) -> None:
 
 
 def _print(plan: Plan, plan_only: bool) -> None:
-    for line in plan.lines():
-        click.echo(line)
+    if plan_only or not plan.refusals:
+        for line in plan.lines():
+            click.echo(line)
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
     for fault in plan.refusals:
         click.echo(f"refused: {fault}", err=True)
     if plan.refusals:
-        click.echo("Nothing was changed.", err=True)
+        click.echo(f"Nothing was changed: {len(plan.refusals)} refused.", err=True)
     elif plan.is_empty:
         click.echo("Nothing to do: the database is as the contract says.")
     elif plan_only:

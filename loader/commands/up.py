@@ -18,6 +18,7 @@ from loader.embedded import EmbeddedServer
 from loader.ledger import access
 from loader.ledger.models import User
 from loader.migrate import migrate
+from loader.remedy import Remedy
 from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
 from loader.steps import Step, Steps
 from loader.web_server import WebServer
@@ -54,16 +55,14 @@ def up(context: click.Context, data: str, scale: float, port: int) -> None:
         with steps.step("demonstration data") as step:
             step.detail = demonstration.load_shop(settings, engine, contract, data, scale, step)
     with steps.step("dbt build") as step:
-        if build.is_current(settings, engine):
-            step.detail = "nothing new since the last one"
-        else:
-            build.build(settings, engine, progress=step.progress)
-            step.detail = build.outcome(engine)
+        failure = bring_up_to_date(settings, engine, step)
     with steps.step("serve") as step:
         login = first_login(settings, engine)
         server = WebServer(settings, port=port)
         step.detail = "started" if server.start() else "runs already, reloaded"
     engine.dispose()
+    if failure:
+        raise failure
     click.echo()
     click.echo(f"  pages     {server.address}")
     click.echo(f"  login     {login}")
@@ -91,6 +90,21 @@ def start_database(settings: Settings, step: Step) -> None:
         step.detail = "your own server"
     version = check(settings)
     step.detail += f", PostgreSQL {version}, {settings.host}:{settings.port}"
+
+
+def bring_up_to_date(settings: Settings, engine: sa.Engine, step: Step) -> Remedy | None:
+    """Builds what has to be built. A failure is returned, not raised: the pages are to
+    be had all the same, and readers of the marts keep what they had."""
+    if build.is_current(settings, engine):
+        step.detail = "nothing new since the last one"
+        return None
+    try:
+        build.build(settings, engine, progress=step.progress)
+    except Remedy as failure:
+        step.detail = "failed, see below; the marts are as they were"
+        return failure
+    step.detail = build.outcome(engine)
+    return None
 
 
 def is_embedded(settings: Settings) -> bool:

@@ -63,6 +63,13 @@ class RowRule:
         return broken if self.where is None else f"({broken} and ({self.where}) is true)"
 
 
+    @property
+    def stands(self) -> str:
+        """SQL that is true when a row does not break the rule; never NULL."""
+        stands = f"(({self.expression}) is not false)"
+        return stands if self.where is None else f"({stands} or ({self.where}) is not true)"
+
+
 @dataclass(frozen=True)
 class UniqueRule:
     """Among the current rows, ``columns`` together hold each value once (NULLs pass)."""

@@ -53,7 +53,7 @@ class RuleMacros:
             text = getattr(self._module, name)(column, **arguments)
         except (jinja2.TemplateError, TypeError, AttributeError) as error:
             raise RuleFault(f"macro {name} does not take what the test gives: {error}") from error
-        return re.sub(r"\s+", " ", str(text)).strip()
+        return str(text).strip()
 
 
 def tested_table(test: dict[str, Any]) -> tuple[str, str] | None:
@@ -135,7 +135,7 @@ def _accepted_values(
 
 
 def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value)
 
 
 def _relationship(

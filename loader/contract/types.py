@@ -20,6 +20,12 @@ _ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 _UUID = "[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 
+_DAYS = (
+    "[1-9][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
+    "|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+_NEAR_ZONE = "(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
+
 #: The words of ``config.meta.format``, and what each matches (Postgres's own template words).
 FORMAT_WORDS = {
     "YYYY": "[0-9]{4}",
@@ -45,6 +51,11 @@ _ALIASES = {
     "timestamp with time zone": "timestamptz",
     "time without time zone": "time",
 }
+_DAY_BEFORE, _DAY_AFTER = "- interval '26 hours'", "+ interval '26 hours'"
+#: The most that a bound of a regular expression may say in Postgres.
+_REPETITIONS = 255
+#: Brackets of JSON inside each other; Postgres's parser gives up, and ends the load, at a few more.
+_NESTED = 5000
 _INTEGER_DIGITS = {"smallint": 4, "integer": 9, "bigint": 18}
 
 SUPPORTED = (
@@ -88,6 +99,34 @@ class DataType:
             pattern, iso = _format_to_iso(self.format)
             value = f"regexp_replace({value}, {literal(pattern)}, {literal(iso)})"
         return value
+
+    @property
+    def plain(self) -> str | None:
+        """A pattern of spellings that are certain to be storable as they are meant.
+
+        It says less than :meth:`accepts`, never more, and needs no database: rows of such
+        values are the great majority, and skip the dearer questions. It means the same to RE2
+        and to Postgres. ``None`` where no pattern can be certain; ``""`` where every text is.
+        """
+        if self.format is not None:
+            return None
+        if self.family in _INTEGER_DIGITS:
+            return f"^-?[0-9]{{1,{_INTEGER_DIGITS[self.family]}}}$"
+        if self.family == "numeric":
+            scale = 20 if self.precision is None else self.scale or 0
+            whole = 20 if self.precision is None else self.precision - scale
+            fraction = f"(\\.[0-9]{{1,{scale}}})?" if scale else ""
+            return f"^-?[0-9]{{1,{whole}}}{fraction}$" if whole else None
+        return {
+            "text": "",
+            "varchar": f"^.{{0,{self.precision}}}$" if (self.precision or 1001) <= 1000 else None,
+            "boolean": "^(true|false)$",
+            "date": f"^{_DAYS}$",
+            "timestamp": f"^{_DAYS}[T ]{_CLOCK}$",
+            "timestamptz": f"^{_DAYS}[T ]{_CLOCK}{_NEAR_ZONE}$",
+            "time": f"^{_CLOCK}$",
+            "uuid": f"^{_UUID}$",
+        }.get(self.family)
 
     def accepts(self, value: str) -> str:
         """SQL that is true when the text expression ``value`` can be stored as it is meant."""
@@ -146,18 +185,20 @@ class DataType:
     _accepts_smallint = _accepts_integer = _accepts_bigint = _whole
 
     def _accepts_numeric(self, value: str) -> str:
-        number = f"{value} ~ '^{_NUMBER}$'"
+        # numbers of more than 131,072 digits have the form, and Postgres has no room for them
+        number = f"({value} ~ '^{_NUMBER}$' and pg_input_is_valid({value}, 'numeric'))"
         if self.precision is None:
-            return f"({number})"
+            return number
         scale = self.scale or 0
-        digits = f"[0-9]{{1,{max(self.precision - scale, 1)}}}"
-        plain = f"^[+-]?{digits}(\\.[0-9]{{1,{scale}}})?$" if scale else f"^[+-]?{digits}$"
+        whole = self.precision - scale
         other = (
             f"(case when {number} then scale(trim_scale(({value})::numeric)) <= {scale} "
-            f"and abs(({value})::numeric) < 1e{self.precision - scale}::numeric else false end)"
+            f"and abs(({value})::numeric) < 1e{whole}::numeric else false end)"
         )
-        if self.precision == scale:
+        if not 1 <= whole <= _REPETITIONS or scale > _REPETITIONS:
             return other
+        fraction = f"(\\.[0-9]{{1,{scale}}})?" if scale else ""
+        plain = f"^[+-]?[0-9]{{1,{whole}}}{fraction}$"
         return f"({value} ~ {literal(plain)} or {other})"
 
     def _accepts_double_precision(self, value: str) -> str:
@@ -165,6 +206,7 @@ class DataType:
         return (
             f"(case when {value} ~ '^{_NUMBER}$' "
             f"and pg_input_is_valid({value}, 'double precision') "
+            f"and pg_input_is_valid({value}, 'numeric') "
             f"then ({value})::double precision::text::numeric = ({value})::numeric "
             "else false end)"
         )
@@ -194,14 +236,19 @@ class DataType:
         if not self.timezone:
             return zoned
         # A local time counts only if it exists in the zone, and exists once: the hours that
-        # a change of clocks skips or repeats would have to be guessed.
+        # a change of clocks skips or repeats would have to be guessed. The other reading is
+        # what the clocks before or after the change would make of it.
         zone = literal(self.timezone)
         local = f"({value})::timestamp"
         instant = f"({local} at time zone {zone})"
+
+        def otherwise(day: str) -> str:
+            shown = f"(({instant} {day}) at time zone {zone} - ({local} {day}))"
+            return f"({shown} = interval '0' or ({instant} - {shown}) at time zone {zone} <> {local})"
+
         once = (
             f"{instant} at time zone {zone} = {local} "
-            f"and ({instant} - interval '1 hour') at time zone {zone} <> {local} "
-            f"and ({instant} + interval '1 hour') at time zone {zone} <> {local}"
+            f"and {otherwise(_DAY_BEFORE)} and {otherwise(_DAY_AFTER)}"
         )
         bare = (
             f"(case when {value} ~ '^{_DATE}[T ]{_CLOCK}$' "
@@ -217,10 +264,16 @@ class DataType:
 
     def _accepts_jsonb(self, value: str) -> str:
         # jsonb would keep the last of two equal keys in silence.
+        opened = f"char_length({value}) - char_length(translate({value}, '[{{', ''))"
+        depth = (
+            "(select max(depth) from (select sum(case when found[1] in ('[', '{') then 1 else -1 end) "
+            f"over (order by place) as depth from regexp_matches({value}, '[][{{}}]', 'g') "
+            "with ordinality as brackets (found, place)) as depths)"
+        )
         return (
-            f"(pg_input_is_valid({value}, 'jsonb') "
-            f"and (case when pg_input_is_valid({value}, 'jsonb') "
-            f"then ({value})::json is json with unique keys else false end))"
+            f"(case when {opened} > {_NESTED} and {depth} > {_NESTED} then false "
+            f"when pg_input_is_valid({value}, 'jsonb') "
+            f"then ({value})::json is json with unique keys else false end)"
         )
 
 
@@ -310,6 +363,6 @@ def parse_type(
         _format_to_iso(format_)
         if family == "timestamptz" and timezone is None:
             raise UnknownType("a timestamptz column with a format needs a timezone too")
-        if family == "date" and "HH24" in format_:
-            raise UnknownType("a date's format has no hours")
+        if family == "date" and any(word in format_ for word in ("HH24", "MI", "SS")):
+            raise UnknownType("a date's format has no hours, minutes or seconds")
     return DataType(sql, family, precision, scale, format_, timezone)

@@ -1,6 +1,6 @@
-"""Judge each row by itself: types, then row rules. The database evaluates both.
+"""Judge the rest, each row by itself: types, then row rules. The database evaluates both.
 
-``candidate`` gets every row typed, with ``_ok``: no type is missed and no rule that refuses
+``candidate`` gets every row of ``rest`` typed, with ``_ok``: no type is missed and no rule that refuses
 is broken. For the others, every fault is written to ``fault``. A value that could not be
 stored as it is meant is NULL in ``candidate``, and rules on its column are not judged.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from loader.contract.model import RowRule, Table
+from loader.contract.model import Table
 from loader.contract.types import identifier, literal
 from loader.intake.sql import fetch, run
 
@@ -21,14 +21,14 @@ def judge_rows(connection: Connection, table: Table) -> None:
     ok = " and ".join(
         [
             *(f"({_raw(i)} is null or {c.sql} is not null)" for i, c in enumerate(table.columns)),
-            *(_stands(rule) for rule in table.errors()),
+            *(rule.stands for rule in table.errors()),
         ]
     )
     run(
         connection,
         "create temp table candidate on commit drop as "
         f"select _row, {', '.join(c.sql for c in table.columns)}, {ok} as _ok "
-        f"from ({_typed(table)}) as typed",
+        f"from ({_typed(table, 'rest')}) as typed",
     )
     refused = fetch(connection, "select count(*) from pg_temp.candidate where not _ok")[0][0]
     if refused:
@@ -36,7 +36,7 @@ def judge_rows(connection: Connection, table: Table) -> None:
             connection,
             "insert into pg_temp.fault "
             f"select _row, 'rejected', to_jsonb(array_remove(array[{_faults(table)}], null)) "
-            f"from ({_typed(table, 'where not c._ok')}) as typed",
+            f"from ({_typed(table, 'candidate', 'where not chosen._ok')}) as typed",
         )
     if fetch(connection, "select count(*) >= 1000 from pg_temp.candidate")[0][0]:
         run(connection, "analyze pg_temp.candidate")
@@ -46,8 +46,8 @@ def _raw(index: int) -> str:
     return f"_raw_{index}"
 
 
-def _typed(table: Table, only: str = "") -> str:
-    """Each landing row: the typed columns by their names, the text as ``_raw_<n>``.
+def _typed(table: Table, among: str, only: str = "") -> str:
+    """Landing rows that ``among`` names: typed columns by their names, text as ``_raw_<n>``.
 
     ``offset 0`` keeps the planner from evaluating a column's checks once for each use.
     """
@@ -57,16 +57,12 @@ def _typed(table: Table, only: str = "") -> str:
         accepts = column.type.accepts(value)
         typed = column.type.cast(value)
         if accepts != "true":
-            typed = f"case when {accepts} then {typed} end"
+            typed = f"case when l._plain or {accepts} then {typed} end"
         columns.append(f"{typed} as {column.sql}, {value} as {_raw(index)}")
-    joined = " inner join pg_temp.candidate as c on c._row = l._row " if only else " "
-    return f"select l._row, {', '.join(columns)} from pg_temp.landing as l{joined}{only} offset 0"
-
-
-def _stands(rule: RowRule) -> str:
-    if rule.where is None:
-        return f"(({rule.expression}) is not false)"
-    return f"(({rule.expression}) is not false or ({rule.where}) is not true)"
+    return (
+        f"select l._row, {', '.join(columns)} from pg_temp.landing as l "
+        f"inner join pg_temp.{among} as chosen on chosen._row = l._row {only} offset 0"
+    )
 
 
 def _faults(table: Table) -> str:

@@ -2,7 +2,8 @@
 
 Temporary tables, gone with the transaction:
 
-``landing``     ``_row`` and the table's columns, all text
+``landing``     ``_row``, the table's columns, all text, and ``_plain``: every value is spelled
+                so that it is certain to be storable (see ``DataType.plain``)
 ``unreadable``  rows that no column could hold
 ``arrived``     for a release or replay: the ledger's entry behind each row, and where the
                 row first arrived
@@ -15,18 +16,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from io import BytesIO, RawIOBase
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from sqlalchemy import Connection
 
 from loader.contract.model import Table
 from loader.contract.types import identifier, literal
 from loader.intake.decode import Batch, Decoder
-from loader.intake.sql import listed, run
+from loader.intake.sql import fetch, listed, run
 
 Progress = Callable[[int], None]
-_TABLES = ("landing", "unreadable", "arrived", "candidate", "fault", "repeated", "contest")
+_TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest")
 _COPY_SIZE = 1 << 20
-_ANALYSE_FROM = 1000
+_BULK = 5000
 
 
 def create(connection: Connection, table: Table) -> None:
@@ -35,7 +38,8 @@ def create(connection: Connection, table: Table) -> None:
     run(connection, f"drop table if exists {', '.join('pg_temp.' + name for name in _TABLES)}")
     run(
         connection,
-        f"create temp table landing (_row bigint, {columns}) on commit drop; "
+        f"create temp table landing (_row bigint, _plain boolean not null default false, {columns}) "
+        "on commit drop; "
         "create temp table unreadable (_row bigint, rule text, column_name text, message text, "
         "payload jsonb) on commit drop; "
         "create temp table arrived (_row bigint, reject_id bigint, load_id bigint, row bigint) "
@@ -51,8 +55,8 @@ def fill(
     """Bring the decoder's rows into the landing; memory is bounded by a batch."""
     create(connection, table)
     with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as aside:
-        source = _CopySource(decoder, aside, progress)
-        target = listed(("_row", *decoder.columns))
+        source = _CopySource(decoder, table, aside, progress)
+        target = listed(("_row", *decoder.columns, "_plain"))
         with connection.connection.cursor() as cursor:
             cursor.copy_expert(  # type: ignore[attr-defined]
                 f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE
@@ -62,8 +66,23 @@ def fill(
                 cursor.copy_expert(  # type: ignore[attr-defined]
                     "copy pg_temp.unreadable from stdin (format csv)", aside, _COPY_SIZE
                 )
-    if source.rows >= _ANALYSE_FROM:
-        run(connection, "analyze pg_temp.landing (_row)")
+    if source.rows >= _BULK:
+        prepare_for_bulk(connection)
+
+
+def is_bulk(connection: Connection) -> bool:
+    """Whether the landing holds so many rows that tables are better read whole than looked up."""
+    return bool(fetch(connection, f"select count(*) >= {_BULK} from pg_temp.landing")[0][0])
+
+
+def prepare_for_bulk(connection: Connection) -> None:
+    """Plan for many rows until the transaction ends.
+
+    The planner takes each rule of a contract for a rare event, and would look a million rows'
+    parents up one by one.
+    """
+    run(connection, "analyze pg_temp.landing (_row)")
+    run(connection, "set local enable_nestloop = off; set local work_mem = '64MB'")
 
 
 def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen: str) -> int:
@@ -89,6 +108,8 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
         f"select a._row, {values} from pg_temp.arrived as a "
         "inner join ledger.rejects as r on r.reject_id = a.reject_id order by a._row",
     )
+    if taken >= _BULK:
+        prepare_for_bulk(connection)
     run(
         connection,
         f"update ledger.rejects as r set status = 'resolved', resolved_load_id = {load_id}, "
@@ -102,8 +123,13 @@ class _CopySource(RawIOBase):
     """A file for COPY that decodes as it is read; unreadable rows go to ``aside``."""
 
     def __init__(
-        self, decoder: Decoder, aside: tempfile.SpooledTemporaryFile[bytes], progress: Progress | None
+        self,
+        decoder: Decoder,
+        table: Table,
+        aside: tempfile.SpooledTemporaryFile[bytes],
+        progress: Progress | None,
     ) -> None:
+        self._plain = {column.name: column.type.plain for column in table.columns}
         self._pieces = self._encode(decoder)
         self._piece = b""
         self._aside = aside
@@ -133,10 +159,23 @@ class _CopySource(RawIOBase):
             self.rows += batch.rows.num_rows
             if batch.rows.num_rows:
                 out = BytesIO()
-                arrow_csv.write_csv(batch.rows, out, options)
+                rows = batch.rows.append_column("_plain", self._is_plain(batch.rows))
+                arrow_csv.write_csv(rows, out, options)
                 yield out.getvalue()
             if self._progress is not None:
                 self._progress(self.rows + self.set_aside)
+
+    def _is_plain(self, rows: pa.RecordBatch) -> pa.Array:
+        """Of each row, whether all its values are certain to be storable as they are meant."""
+        plain = pa.array([True] * rows.num_rows, pa.bool_())
+        for name in rows.schema.names[1:]:
+            pattern, values = self._plain[name], rows.column(name)
+            if pattern is None:
+                plain = pc.and_(plain, pc.is_null(values))
+            elif pattern:
+                matches = pc.match_substring_regex(values, pattern)
+                plain = pc.and_(plain, pc.fill_null(matches, True))
+        return plain
 
     def _keep_aside(self, batch: Batch) -> None:
         for row in batch.unreadable:
@@ -153,4 +192,4 @@ class _CopySource(RawIOBase):
 
 def payload_of(alias: str) -> str:
     """SQL for the row as it came, from a landing row."""
-    return f"to_jsonb({identifier(alias)}) - '_row'"
+    return f"to_jsonb({identifier(alias)}) - '_row' - '_plain'"

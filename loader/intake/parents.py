@@ -36,14 +36,15 @@ def set_waiting(connection: Connection, contract: Contract, table: Table) -> Non
 
 
 def count_orphans(
-    connection: Connection, contract: Contract, table: Table, relationship: Relationship
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    relationship: Relationship,
+    rows: str,
 ) -> tuple[int, int | None]:
-    """How many rows of this load lack a parent that is only warned about, and the first."""
-    found = fetch(
-        connection,
-        f"select count(*), min(c._row) from {_live()} "
-        f"and {_orphan(contract, table, relationship, 'c')}",
-    )
+    """Of the rows that the SQL ``rows`` gives, how many lack a parent, and the first."""
+    orphan = _orphan(contract, table, relationship, "c", within_load=False)
+    found = fetch(connection, f"select count(*), min(c._row) from ({rows}) as c where {orphan}")
     return found[0][0], found[0][1]
 
 
@@ -89,7 +90,13 @@ def _live() -> str:
     )
 
 
-def _orphan(contract: Contract, table: Table, relationship: Relationship, alias: str) -> str:
+def _orphan(
+    contract: Contract,
+    table: Table,
+    relationship: Relationship,
+    alias: str,
+    within_load: bool = True,
+) -> str:
     parent = contract.tables[relationship.parent]
     pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
     filled = " and ".join(f"{alias}.{identifier(own)} is not null" for _, own in pairs)
@@ -100,7 +107,7 @@ def _orphan(contract: Contract, table: Table, relationship: Relationship, alias:
         )
 
     orphan = f"{filled} and not exists (select 1 from {parent.mirror} as p where {match('p')})"
-    if relationship.parent == (table.source, table.name):
+    if within_load and relationship.parent == (table.source, table.name):
         orphan += (
             " and not exists (select 1 from pg_temp.candidate as p where p._ok "
             "and not exists (select 1 from pg_temp.fault as pf where pf._row = p._row) "

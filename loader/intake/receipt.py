@@ -11,13 +11,21 @@ LISTED = 100
 
 @dataclass(frozen=True)
 class RowFault:
-    """One row that was not let in, by its first fault."""
+    """One row that was not let in, by its first fault.
+
+    ``faults`` are all of them, each as the ledger keeps it: column, rule, message, value.
+    """
 
     row: int
     column: str | None
     rule: str
     message: str
     value: str | None
+    faults: tuple[dict[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The first fault, as a receipt lists it."""
+        return {name: value for name, value in vars(self).items() if name != "faults"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Receipt:
             "rejected": self.rejected,
             "duplicates": self.duplicates,
             "warnings": [vars(warned) for warned in self.warnings],
-            "rejects": [vars(reject) for reject in self.rejects],
+            "rejects": [reject.as_dict() for reject in self.rejects],
             "releases": [
                 {
                     "load_id": release.load_id,

@@ -1,11 +1,13 @@
-"""Store what was let in: the mirror keeps one current row a key, the history the rest.
+"""Store what was let in of the rest: the mirror keeps one current row a key, the history others.
 
-Rows go straight into the mirror; only keys that are contested (by a standing version, or
+Rows go into the mirror where they can; only keys that are contested (by a standing version, or
 twice in the load) are then put in order. Versions are ordered by ``valid_from`` where there
 is one, then by where they first arrived; of events the first one stands.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -20,11 +22,18 @@ _ACCEPTED = (
 )
 
 
-def store(connection: Connection, table: Table, load_id: int) -> None:
-    """Write the accepted rows; repeats go to ``repeated``, refusals to ``fault``.
+def judges_unique(table: Table) -> bool:
+    """Whether a ``unique`` rule that refuses goes beyond the primary key."""
+    return any(r.severity == "error" and _beyond_key(table, r) for r in table.unique_rules)
 
-    A refused duplicate value changes what the others leave behind, so the whole is done again
-    without it until every ``unique`` rule holds.
+
+def store(
+    connection: Connection, table: Table, load_id: int, after_refusal: Callable[[], None]
+) -> None:
+    """Write the accepted rows of ``candidate``; repeats go to ``repeated``, refusals to ``fault``.
+
+    A refused duplicate value changes what the others leave behind, so this is done again
+    without it until every ``unique`` rule holds; ``after_refusal`` is called before that.
     """
     rules = [r for r in table.unique_rules if r.severity == "error" and _beyond_key(table, r)]
     while True:
@@ -35,10 +44,22 @@ def store(connection: Connection, table: Table, load_id: int) -> None:
             savepoint.commit()
             return
         savepoint.rollback()
-        values = ", ".join(
-            f"({row}, 'rejected', {literal(faults)}::jsonb)" for row, faults in _once(clashes)
-        )
-        run(connection, f"insert into pg_temp.fault values {values}")
+        _refuse(connection, table, load_id, clashes)
+        after_refusal()
+
+
+def _refuse(
+    connection: Connection, table: Table, load_id: int, clashes: list[tuple[int, str]]
+) -> None:
+    values = ", ".join(
+        f"({row}, 'rejected', {literal(faults)}::jsonb)" for row, faults in _once(clashes)
+    )
+    run(connection, f"insert into pg_temp.fault values {values}")
+    run(
+        connection,
+        f"delete from {table.mirror} as m using pg_temp.fault as f "
+        f"where m._load_id = {load_id} and m._row = f._row",
+    )
 
 
 def count_clashes(
@@ -103,10 +124,11 @@ def _write(connection: Connection, table: Table, load_id: int) -> None:
 def _settle_contested(connection: Connection, table: Table, load_id: int) -> None:
     """Put the versions of contested keys in order and write what follows."""
     _gather(connection, table, load_id)
-    verdict = _events(table) if table.load == "events" else _versions(table)
-    run(connection, f"create temp table ranked on commit drop as {verdict}")
+    if table.load == "events":
+        _rank_events(connection, table)
+    else:
+        _rank_versions(connection, table)
     columns, key = listed(table.column_names), table.primary_key
-    _write_verdicts(connection, table)
     run(
         connection,
         f"insert into {table.history} ({columns}, _load_id, _row, _loaded_at, "
@@ -129,130 +151,146 @@ def _settle_contested(connection: Connection, table: Table, load_id: int) -> Non
 
 
 def _gather(connection: Connection, table: Table, load_id: int) -> None:
-    """``contest``: every version of the contested keys, new and current, with its arrival."""
-    key = listed(table.primary_key)
-    columns = table.column_names
+    """``contest``: every version of the contested keys, new and standing, with its arrival.
+
+    Those of this load that stand in the mirror already are taken out again.
+    """
+    key, columns = table.primary_key, table.column_names
+    in_mirror = (
+        f"exists (select 1 from {table.mirror} as m where {equal(key, 'm', 'c')} "
+        f"and m._load_id = {load_id} and m._row = c._row)"
+    )
     run(
         connection,
         "create temp table contested on commit drop as "
-        f"select distinct {listed(table.primary_key, 'c')} from {_ACCEPTED} "
-        f"and not exists (select 1 from {table.mirror} as m where "
-        f"{equal(table.primary_key, 'm', 'c')} and m._load_id = {load_id} and m._row = c._row)",
+        f"select distinct {listed(key, 'c')} from {_ACCEPTED} and not {in_mirror}",
     )
     run(connection, "analyze pg_temp.contested")
-    run(
-        connection,
-        f"delete from {table.mirror} as m using pg_temp.contested as k "
-        f"where {equal(table.primary_key, 'm', 'k')} and m._load_id = {load_id}",
+    versions = (
+        f"select {listed(columns, 'c')}, {load_id}::bigint as _load_id, c._row, "
+        f"transaction_timestamp() as _loaded_at from {_ACCEPTED} and not {in_mirror} "
+        f"union all select {listed(columns, 'm')}, m._load_id, m._row, m._loaded_at "
+        f"from {table.mirror} as m inner join pg_temp.contested as k on {equal(key, 'm', 'k')}"
     )
     run(
         connection,
         "create temp table contest on commit drop as "
-        f"select {listed(columns, 'c')}, {load_id}::bigint as _load_id, c._row, "
-        "transaction_timestamp() as _loaded_at, true as _new, "
-        f"coalesce(a.load_id, {load_id}) as _first_load_id, coalesce(a.row, c._row) as _first_row "
-        f"from pg_temp.contested inner join (select c.* from {_ACCEPTED}) as c using ({key}) "
-        "left join pg_temp.arrived as a on a._row = c._row "
-        "union all "
-        f"select {listed(columns, 'm')}, m._load_id, m._row, m._loaded_at, false, "
-        "coalesce(r.first_load_id, m._load_id), coalesce(r.first_row, m._row) "
-        f"from pg_temp.contested inner join {table.mirror} as m using ({key}) "
+        f"select v.*, v._load_id = {load_id} as _new, "
+        "coalesce(r.first_load_id, v._load_id) as _first_load_id, "
+        f"coalesce(r.first_row, v._row) as _first_row from ({versions}) as v "
         "left join ledger.rejects as r "
-        "on r.resolved_load_id = m._load_id and r.resolved_row = m._row",
+        "on r.resolved_load_id = v._load_id and r.resolved_row = v._row",
+    )
+    run(
+        connection,
+        f"delete from {table.mirror} as m using pg_temp.contested as k "
+        f"where {equal(key, 'm', 'k')} and m._load_id = {load_id}",
     )
     run(connection, "drop table pg_temp.contested")
 
 
 _ARRIVAL = "_first_load_id, _first_row"
+_BEFORE = (
+    "(o._new, o._first_load_id, o._first_row) < (v._new, v._first_load_id, v._first_row)"
+)
 
 
-def _versions(table: Table) -> str:
-    """SQL that says of each version: does it win, repeat another, and why it is history."""
+def _rank_versions(connection: Connection, table: Table) -> None:
+    """``ranked``: of each version, whether it wins, and why it is history if it does not."""
     key, columns = listed(table.primary_key), listed(table.column_names)
     if table.valid_from is not None:
         order = f"{identifier(table.valid_from)}, {_ARRIVAL}"
-        in_history = (
-            f"exists (select 1 from {table.history} as h "
-            f"where {equal(table.primary_key, 'h', 'v')} "
-            f"and {same(table.column_names, 'h', 'v')} "
-            f"and not exists (select 1 from {table.history} as u where u._reason = 'undone' "
-            "and u._load_id = h._load_id and u._row = h._row))"
-        )
-        repeats = (
-            f"select v.*, v._new and (row_number() over (partition by {columns} "
-            f"order by v._new, {_ARRIVAL}) > 1 or {in_history}) as _repeats "
-            "from pg_temp.contest as v"
-        )
+        repeats = _repeats_by_valid_from(table)
     else:
         order = _ARRIVAL
-        before = "lag(row({})) over (partition by {} order by {})".format(columns, key, order)
-        repeats = (
-            f"select v.*, v._new and coalesce(row({columns}) is not distinct from {before}, false) "
-            f"and lag(true) over (partition by {key} order by {order}) is not null as _repeats "
-            "from pg_temp.contest as v"
-        )
-    ranked = (
+        repeats = _repeats_by_arrival(table)
+    run(connection, f"insert into pg_temp.repeated {repeats}")
+    fresh = (
+        "not (v._new and exists (select 1 from pg_temp.repeated as r where r._row = v._row))"
+    )
+    versions = (
+        f"select v.* from pg_temp.contest as v where {fresh} and ({listed(table.primary_key, 'v')}) "
+        f"in (select {key} from pg_temp.contest as v where v._new and {fresh})"
+    )
+    placed = (
         f"select v.*, row_number() over (partition by {key} order by {order}) as _place, "
-        f"count(*) over (partition by {key}) as _places "
-        f"from ({repeats}) as v where not v._repeats"
+        f"count(*) over (partition by {key}) as _places from ({versions}) as v"
     )
     seen = (
         f"select v.*, max(_place) over (partition by {key} order by _new, {_ARRIVAL} "
         "rows between unbounded preceding and 1 preceding) as _seen "
-        f"from ({ranked}) as v"
+        f"from ({placed}) as v"
     )
-    return (
+    run(
+        connection,
+        "create temp table ranked on commit drop as "
         f"select {columns}, _load_id, _row, _loaded_at, _new, _place = _places as _wins, "
-        "false as _repeats, null::jsonb as _conflict, "
         "case when _place = _places then null "
         "when _seen > _place then 'older' else 'replaced' end as _reason "
-        f"from ({seen}) as v "
-        "union all "
-        f"select {columns}, _load_id, _row, _loaded_at, _new, false, true, null, null "
-        f"from ({repeats}) as v where v._repeats"
+        f"from ({seen}) as v",
     )
 
 
-def _events(table: Table) -> str:
-    """SQL for events: the first stands, an equal one repeats it, another is refused."""
+def _repeats_by_valid_from(table: Table) -> str:
+    """SQL for rows equal to a version at the same ``valid_from``, standing or before them."""
+    assert table.valid_from is not None
+    same_moment = equal((*table.primary_key, table.valid_from), "o", "v")
+    equals = same(table.column_names, "o", "v")
+    return (
+        "select v._row from pg_temp.contest as v where v._new and "
+        f"exists (select 1 from pg_temp.contest as o where {same_moment} and {equals} "
+        f"and {_BEFORE}) "
+        "union "
+        "select v._row from pg_temp.contest as v where v._new and "
+        f"exists (select 1 from {table.history} as o where {same_moment} and {equals} "
+        f"and not exists (select 1 from {table.history} as u where u._reason = 'undone' "
+        "and u._load_id = o._load_id and u._row = o._row))"
+    )
+
+
+def _repeats_by_arrival(table: Table) -> str:
+    """SQL for rows that change nothing: equal to the version that arrived just before them."""
+    columns = listed(table.column_names, "v")
+    window = f"(partition by {listed(table.primary_key, 'v')} order by {_ARRIVAL})"
+    return (
+        "select _row from (select v._row, v._new, "
+        f"lag(true) over {window} is not null "
+        f"and row({columns}) is not distinct from lag(row({columns})) over {window} as same "
+        "from pg_temp.contest as v) as v where _new and same"
+    )
+
+
+def _rank_events(connection: Connection, table: Table) -> None:
+    """``ranked``: of events the first stands, an equal one repeats it, another is refused."""
     key = listed(table.primary_key)
-    order = f"order by _new, {_ARRIVAL}"
-    stands = (
-        f"select v.*, row_number() over (partition by {key} {order}) = 1 as _first, "
-        f"first_value(_load_id) over (partition by {key} {order}) as _standing_load_id, "
-        f"first_value(_row) over (partition by {key} {order}) as _standing_row "
-        "from pg_temp.contest as v"
+    window = f"over (partition by {key} order by _new, {_ARRIVAL})"
+    run(
+        connection,
+        "create temp table ranked on commit drop as "
+        f"select v.*, row_number() {window} = 1 as _wins, null::text as _reason "
+        "from pg_temp.contest as v",
     )
     differing = ", ".join(
         f"case when v.{c.sql} is distinct from s.{c.sql} then {literal(c.name)} end"
         for c in table.columns
     )
     message = (
-        f"{literal('the event is immutable and stands already: load ')} || v._standing_load_id "
-        f"|| ', row ' || v._standing_row || {literal('; this one differs in ')} "
+        f"{literal('the event is immutable and stands already: load ')} || s._load_id "
+        f"|| ', row ' || s._row || {literal('; this one differs in ')} "
         f"|| array_to_string(array_remove(array[{differing}], null), ', ')"
     )
-    conflict = (
+    against = (
+        "from pg_temp.ranked as v inner join pg_temp.ranked as s "
+        f"on {equal(table.primary_key, 's', 'v')} and s._wins where not v._wins"
+    )
+    equals = same(table.column_names, "v", "s")
+    run(
+        connection,
+        f"insert into pg_temp.repeated select v._row {against} and {equals}",
+    )
+    run(
+        connection,
+        "insert into pg_temp.fault select v._row, 'rejected', "
         "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'event_conflict', "
-        f"'message', {message}, 'value', null))"
+        f"'message', {message}, 'value', null)) {against} and not ({equals})",
     )
-    equal_rows = same(table.column_names, "v", "s")
-    return (
-        f"with stands as ({stands}) "
-        f"select {listed(table.column_names, 'v')}, v._load_id, v._row, v._loaded_at, v._new, "
-        f"v._first as _wins, not v._first and {equal_rows} as _repeats, "
-        f"case when not v._first and not ({equal_rows}) then {conflict} end as _conflict, "
-        "null::text as _reason "
-        "from stands as v inner join stands as s "
-        f"on {equal(table.primary_key, 's', 'v')} and s._first"
-    )
-
-
-def _write_verdicts(connection: Connection, table: Table) -> None:
-    run(connection, "insert into pg_temp.repeated select _row from pg_temp.ranked where _repeats")
-    if table.load == "events":
-        run(
-            connection,
-            "insert into pg_temp.fault select _row, 'rejected', _conflict "
-            "from pg_temp.ranked where _conflict is not null",
-        )

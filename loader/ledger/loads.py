@@ -184,7 +184,9 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
         duplicates=load.duplicates,
         warnings=tuple(Warned(**warned) for warned in load.warnings),
         rejects=tuple(
-            RowFault(r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"))
+            RowFault(
+                r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults)
+            )
             for r in rejects
         ),
         releases=tuple(release for release in releases if release is not None),

@@ -7,7 +7,7 @@ two against each other.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -29,7 +29,7 @@ _NAMES = {
 
 class Base(DeclarativeBase):
     metadata = sa.MetaData(schema=SCHEMA, naming_convention=_NAMES)
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: sa.BigInteger,
         str: sa.Text,
         datetime: sa.DateTime(timezone=True),
@@ -63,11 +63,11 @@ class Load(Base):
     door: Mapped[str]
     principal: Mapped[str]
     status: Mapped[str]
-    received: Mapped[int] = mapped_column(server_default="0")
-    accepted: Mapped[int] = mapped_column(server_default="0")
-    waiting: Mapped[int] = mapped_column(server_default="0")
-    rejected: Mapped[int] = mapped_column(server_default="0")
-    duplicates: Mapped[int] = mapped_column(server_default="0")
+    received: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    accepted: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    waiting: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    rejected: Mapped[int] = mapped_column(server_default=sa.text("0"))
+    duplicates: Mapped[int] = mapped_column(server_default=sa.text("0"))
     warnings: Mapped[list[Any]] = mapped_column(server_default=sa.text("'[]'::jsonb"))
     started_at: Mapped[datetime] = mapped_column(server_default=sa.text("clock_timestamp()"))
     finished_at: Mapped[datetime | None]
@@ -82,9 +82,7 @@ class Load(Base):
 
     __table_args__ = (
         sa.CheckConstraint(_one_of("status", LOAD_STATUSES), name="status"),
-        sa.CheckConstraint(
-            "received = accepted + waiting + rejected + duplicates", name="conservation"
-        ),
+        sa.CheckConstraint("received = accepted + waiting + rejected + duplicates", name="conservation"),
         sa.Index(
             "loads_idempotency_key_idx",
             "source",
@@ -138,9 +136,7 @@ class Reject(Base):
             "table_name",
             postgresql_where=sa.text("status = 'waiting'"),
         ),
-        sa.Index(
-            "rejects_status_idx", "status", "source", "table_name", sa.text("reject_id desc")
-        ),
+        sa.Index("rejects_status_idx", "status", "source", "table_name", sa.text("reject_id desc")),
         sa.Index(
             "rejects_resolved_idx",
             "resolved_load_id",
@@ -156,7 +152,7 @@ class Clock(Base):
     __tablename__ = "clock"
 
     singleton: Mapped[bool] = mapped_column(primary_key=True, server_default=sa.text("true"))
-    last_seq: Mapped[int] = mapped_column(server_default="0")
+    last_seq: Mapped[int] = mapped_column(server_default=sa.text("0"))
 
     __table_args__ = (sa.CheckConstraint("singleton", name="singleton"),)
 

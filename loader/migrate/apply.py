@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -50,9 +51,7 @@ def migrate(
     """
     with engine.connect() as connection:
         if plan_only:
-            connection = connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 return make_plan(connection, contract)
         with connection.begin():
@@ -85,16 +84,23 @@ def _locked_plan(connection: sa.Connection, contract: Contract, seconds: float) 
 
 def _apply(connection: sa.Connection, plan: Plan) -> None:
     if plan.ledger.is_needed:
-        upgrade_ledger(connection)
+        with _explained(str(plan.ledger)):
+            upgrade_ledger(connection)
     for change in plan.changes:
         for statement in change.statements:
-            try:
+            with _explained(f"{change.subject}: {' '.join(statement.split())[:200]}"):
                 run(connection, statement)
-            except DBAPIError as error:
-                if error.connection_invalidated or error.orig is None:
-                    raise
-                raise Remedy(
-                    f"{change.subject}: PostgreSQL does not do `{statement.splitlines()[0]}`: "
-                    f"{str(error.orig).strip()}.",
-                    "Nothing was changed. Mend what it names, and migrate again.",
-                ) from error
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turns what the database says of a statement into a :class:`Remedy`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated or error.orig is None:
+            raise
+        raise Remedy(
+            f"PostgreSQL does not do this: {what} ({str(error.orig).strip()}).",
+            "Nothing was changed. Mend what it names, and migrate again.",
+        ) from error

@@ -185,9 +185,7 @@ def read_catalog(connection: sa.Connection, schemas: Iterable[str]) -> Catalog:
     indexes: dict[int, list[StandingIndex]] = {oid: [] for oid in oids}
     index_owners: dict[tuple[str, str], str] = {}
     for row in rows(_INDEXES, oids=oids):
-        indexes[row.indrelid].append(
-            StandingIndex(row.relname, tuple(row.columns or ()) if row.is_plain else ())
-        )
+        indexes[row.indrelid].append(StandingIndex(row.relname, tuple(row.columns or ()) if row.is_plain else ()))
         schema, relation = names[row.indrelid]
         index_owners[(schema, row.relname)] = relation
     relations = {}

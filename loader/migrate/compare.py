@@ -16,10 +16,9 @@ from loader.migrate.ddl import (
     RelationSpec,
     check_name,
     comment_on,
-    create_index,
-    index_name,
     primary_key_clause,
 )
+from loader.migrate.indexes import compare_indexes
 from loader.migrate.sql import run
 from loader.migrate.widening import standing_type, widens
 
@@ -79,7 +78,10 @@ class _Comparer:
                 self._added(column)
         self._primary_key()
         self._checks()
-        self._indexes()
+        indexes = compare_indexes(self.table, self.wanted, self.standing, self.catalog)
+        self.found.words += indexes.words
+        self.found.statements += indexes.statements
+        self.found.faults += indexes.faults
         self._comments()
         found = self.found
         if (found.actions or found.statements) and not self.standing.is_ours:
@@ -154,7 +156,9 @@ class _Comparer:
                 column.name,
             )
             return
-        self.found.words.append(f"new column {column.name} {column.type}{' not null' if column.required else ''}")
+        self.found.words.append(f"new column {column.name} {column.type}")
+        if column.required:
+            self.found.words.append(f"column {column.name} may not be empty")
         self.found.actions.append(f"add column {column.definition}")
 
     def _type(self, column: ColumnSpec) -> None:
@@ -222,7 +226,7 @@ class _Comparer:
                 else f"alter column {name} drop default"
             )
 
-    # -- key, checks, indexes, comments --------------------------------------
+    # -- key, checks, comments --------------------------------------
 
     def _primary_key(self) -> None:
         stands, wanted = self.standing.primary_key, self.wanted.primary_key
@@ -253,32 +257,6 @@ class _Comparer:
             if stands is not None:
                 self.found.actions.append(f"drop constraint {identifier(full)}")
             self.found.actions.append(f"add constraint {identifier(full)} check ({expression})")
-
-    def _indexes(self) -> None:
-        indexes = self.standing.indexes
-        ours = {index.name: index for index in indexes}
-        there = {index.columns for index in indexes if index.columns}
-        for index in indexes:
-            made_by_us = bool(index.columns) and index.name == index_name(self.wanted.name, index.columns)
-            if made_by_us and index.columns not in self.wanted.indexes:
-                self.found.words.append(f"index on {', '.join(index.columns)} dropped")
-                self._drop_index(index.name)
-        for columns in self.wanted.indexes:
-            if columns in there:
-                continue
-            name = index_name(self.wanted.name, columns)
-            owner = self.catalog.index_owners.get((self.wanted.schema, name))
-            taken = (self.wanted.schema, name) in self.catalog.relations
-            if taken or (owner is not None and owner != self.standing.name):
-                self._fault(f"the name {self.wanted.schema}.{name} is taken", "rename what has it", columns[0])
-                continue
-            if name in ours:  # not whole, or not what its name says
-                self._drop_index(name)
-            self.found.words.append(f"index on {', '.join(columns)}")
-            self.found.statements.append(create_index(self.wanted, columns))
-
-    def _drop_index(self, name: str) -> None:
-        self.found.statements.append(f"drop index {identifier(self.wanted.schema)}.{identifier(name)}")
 
     def _comments(self) -> None:
         changed = self.wanted.comment != self.standing.comment

@@ -79,14 +79,12 @@ def relations(table: Table, contract: Contract) -> tuple[RelationSpec, RelationS
     """
     own = tuple(
         ColumnSpec(
-            column.name, column.type.sql, column.required,
+            column.name, column.type.sql, column.required or column.name in table.primary_key,
             _comment(column.label, column.description), of_source=True,
         )
         for column in table.columns
     )  # fmt: skip
-    optional = tuple(
-        ColumnSpec(c.name, c.type, False, c.comment, of_source=True) for c in own
-    )
+    optional = tuple(ColumnSpec(c.name, c.type, False, c.comment, of_source=True) for c in own)
     text = _comment(table.label, table.description)
     mirror = RelationSpec(
         schema=table.schema,
@@ -158,11 +156,6 @@ def check_name(relation: RelationSpec, name: str) -> str:
     return _fit(f"{relation.name}_{name}_check")
 
 
-def index_names(relation: RelationSpec) -> dict[tuple[str, ...], str]:
-    """The name of each index, by its columns."""
-    return {columns: index_name(relation.name, columns) for columns in relation.indexes}
-
-
 def index_name(relation: str, columns: Iterable[str]) -> str:
     """``<table>_<columns>_idx``; joined with two underscores, since names hold single ones."""
     return _fit(f"{relation}__{'__'.join(columns)}_idx")
@@ -178,9 +171,7 @@ def comment_on(relation: RelationSpec, column: ColumnSpec | None = None) -> str:
     """``comment on`` the relation, or on one of its columns; an empty text takes it away."""
     if column is None:
         return f"comment on table {relation.sql} is {_text(relation.comment)}"
-    return (
-        f"comment on column {relation.sql}.{identifier(column.name)} is {_text(column.comment)}"
-    )
+    return f"comment on column {relation.sql}.{identifier(column.name)} is {_text(column.comment)}"
 
 
 def create_statements(relation: RelationSpec) -> Iterator[str]:

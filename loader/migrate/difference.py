@@ -14,6 +14,7 @@ from loader.ledger.upgrade import ledger_step
 from loader.migrate.catalog import Catalog, read_catalog, standing_histories
 from loader.migrate.compare import compare
 from loader.migrate.ddl import RelationSpec, create_statements, relations, schemas
+from loader.migrate.indexes import name_fault
 from loader.migrate.plan import Change, Plan
 from loader.migrate.sql import run
 from loader.migrate.verify import verify_rules
@@ -73,6 +74,8 @@ class _TablePlanner:
             if standing is None:
                 words.append("new table" if relation.primary_key else "new history")
                 statements += create_statements(relation)
+                names = (name_fault(self.table, relation, columns, self.catalog) for columns in relation.indexes)
+                self.faults += [fault for fault in names if fault]
                 continue
             found = compare(self.connection, self.table, relation, standing, self.catalog)
             own = [f"alter table {relation.sql}\n    " + ",\n    ".join(found.actions)] if found.actions else []
@@ -87,6 +90,8 @@ class _TablePlanner:
         self._load_kind(wanted[1])
         if not statements:
             return None
+        if words == ["new table", "new history"]:
+            words = ["new table with its history"]
         return Change(self.table.id, tuple(dict.fromkeys(words)), tuple(statements), tuple(locks))
 
     def _load_kind(self, history: RelationSpec) -> None:
@@ -144,8 +149,7 @@ def _gone_tables(connection: sa.Connection, contract: Contract) -> Iterator[str]
         if (schema, name) not in expected:
             mirror = name.removesuffix("__history")
             yield (
-                f"{schema}.{mirror} is no longer in the contract; it and its history are left standing "
-                "with their data"
+                f"{schema}.{mirror} is no longer in the contract; it and its history are left standing with their data"
             )
 
 
@@ -162,9 +166,7 @@ def _views(
     for obstacle in obstacles:
         tables = {owners[named[oid]].id: owners[named[oid]] for oid, _ in altered}
         table = next(iter(tables.values()))
-        faults.append(
-            Fault(obstacle.problem, obstacle.remedy, table.path, table.line, ", ".join(tables))
-        )
+        faults.append(Fault(obstacle.problem, obstacle.remedy, table.path, table.line, ", ".join(tables)))
     return down, up, faults
 
 

@@ -66,9 +66,7 @@ def stand_in_a_row(connection: sa.Connection, say: Callable[[str], None]) -> Non
     run(connection, f"select pg_advisory_xact_lock({ADVISORY_KEY})")
 
 
-def lock_relations(
-    connection: sa.Connection, wanted: dict[str, str], seconds: float
-) -> None:
+def lock_relations(connection: sa.Connection, wanted: dict[str, str], seconds: float) -> None:
     """Takes every lock of ``wanted`` (quoted relation: mode), or none of them.
 
     Tries for ``seconds``, each time giving back what it has: nobody queues behind us for

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from loader.contract.faults import Fault
-from loader.contract.model import Table
+from loader.contract.model import Relationship, RowRule, Table, UniqueRule
 from loader.migrate.sql import run
 
 #: One value of each family, to run patterns on: a regular expression is only read when used.
@@ -58,9 +58,7 @@ def verify_rules(connection: sa.Connection, table: Table) -> list[Fault]:
         patterns = [c for c in conditions if "regexp" in c.expression or "~" in c.expression]
     else:
         patterns = conditions
-    sample = ", ".join(
-        f"{_SAMPLES[c.type.family]}::{c.type.sql} as {c.sql}" for c in table.columns
-    )
+    sample = ", ".join(f"{_SAMPLES[c.type.family]}::{c.type.sql} as {c.sql}" for c in table.columns)
     faults = []
     for condition in patterns:
         where = f"where ({condition.expression}) is true"
@@ -76,10 +74,15 @@ def verify_rules(connection: sa.Connection, table: Table) -> list[Fault]:
 
 
 def _conditions(table: Table) -> Iterator[_Condition]:
-    for rule in (*table.row_rules, *table.unique_rules, *table.relationships):
+    rules: list[RowRule | UniqueRule | Relationship] = [
+        *table.row_rules,
+        *table.unique_rules,
+        *table.relationships,
+    ]
+    for rule in rules:
         column = rule.columns[0] if rule.columns else ""
-        if expression := getattr(rule, "expression", None):
-            yield _Condition(expression, rule.name, column, "its rule")
+        if isinstance(rule, RowRule):
+            yield _Condition(rule.expression, rule.name, column, "its rule")
         if rule.where is not None:
             yield _Condition(rule.where, rule.name, column, "its where")
 

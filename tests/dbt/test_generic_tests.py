@@ -89,6 +89,9 @@ def project(folder: Path, cases: list[tuple[str | None, str, dict[str, Any], dic
     shutil.copytree(ROOT / "dbt_project" / "macros" / "rules", folder / "macros")
     shutil.copytree(ROOT / "dbt_project" / "tests" / "generic", folder / "tests" / "generic")
     shutil.copy(ROOT / "profiles.yml", folder)
+    (folder / "macros" / "no_builds_here.sql").write_text(
+        "{% macro relation_as_of(relation) %}{{ return(relation) }}{% endmacro %}"
+    )
     (folder / "models").mkdir()
     (folder / "models" / "sources.yml").write_text(yaml.safe_dump(source_file(cases)))
     (folder / "dbt_project.yml").write_text(

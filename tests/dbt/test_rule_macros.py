@@ -140,6 +140,7 @@ def test_accepted_numbers_and_booleans_may_stand_unquoted(render: Rule, cursor: 
     assert render("sql_accepted_values", "n", [1, 2.5], quote=False) == "n in (1, 2.5)"
     assert render("sql_accepted_values", "n", [1, 2]) == "n in ('1', '2')"
     assert render("sql_accepted_values", "n", [True], quote=False) == "n in (true)"
+    assert render("sql_accepted_values", "n", ["1", "lower('A')"], quote=False) == "n in (1, lower('A'))"
     assert is_broken(cursor, render("sql_accepted_values", "x", [1, 2]), "integer", 3)
 
 

@@ -37,8 +37,7 @@ def tests_of(manifest: dict[str, Any]) -> dict[str, list[Test]]:
     """The tests of each source by the source's id."""
     found: dict[str, list[Test]] = {}
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "test" and node["attached_node"] is None and node.get("test_metadata"):
-            # A source test hangs on its source; `relationships` hangs on two, its own last.
+        if node["resource_type"] == "test" and node.get("test_metadata"):
             found.setdefault(own_source(node), []).append(node)
     return found
 

@@ -15,10 +15,10 @@ cast({{ dbt.dateadd('day', days, from_date) }} as date)
 cast({{ dbt.date_trunc(period, in_date) }} as date)
 {%- endmacro %}
 
-{#- Monday is 1, Sunday 7. Counted from a known Monday, since warehouses number
-    the days of a week in different ways. -#}
+{#- Monday is 1, Sunday 7. Counted from the first Monday of our era, since
+    warehouses number the days of a week in different ways. -#}
 {% macro iso_weekday(of_date) -%}
-mod({{ days_between("cast('1900-01-01' as date)", of_date) }}, 7) + 1
+mod({{ days_between("cast('0001-01-01' as date)", of_date) }}, 7) + 1
 {%- endmacro %}
 
 {#- A select of the whole numbers from 0 to 10^digits - 1, column `n`. -#}

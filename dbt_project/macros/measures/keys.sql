@@ -21,7 +21,7 @@ end
 
 {% macro key_text(columns) -%}
     {%- for column in columns -%}
-        cast({{ column }} as {{ dbt.type_string() }}){{ " || '|' || " if not loop.last }}
+        cast({{ column }} as {{ text_type() }}){{ " || '|' || " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
@@ -32,6 +32,11 @@ cast(cast('x' || substr(md5({{ key_text(columns) }}), 1, 16) as bit(64)) as bigi
 {#- The same number as on Postgres: conv reads the 16 digits as a signed one. -#}
 {% macro spark__hashed_key(columns) -%}
 cast(conv(substr(md5({{ key_text(columns) }}), 1, 16), 16, -10) as bigint)
+{%- endmacro %}
+
+{#- The warehouse's type for text. -#}
+{% macro text_type() -%}
+    {{ return(dbt.type_string()) }}
 {%- endmacro %}
 
 {#- Key and natural key of every dimension's unknown member. -#}

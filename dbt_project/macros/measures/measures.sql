@@ -6,6 +6,12 @@
 cast(coalesce(sum({{ amount }}), 0) as numeric(18, 2))
 {%- endmacro %}
 
+{#- Of an outer join: the total, 0 where nothing was found. The cast keeps scale,
+    which coalesce drops. -#}
+{% macro total_or_zero(amount) -%}
+cast(coalesce({{ amount }}, 0) as numeric(18, 2))
+{%- endmacro %}
+
 {% macro net_sales(sales_amount='sales_amount') -%}
 {{ total_amount(sales_amount) }}
 {%- endmacro %}

@@ -42,7 +42,12 @@
     {%- endif -%}
     {{- column }} in (
     {%- for value in values -%}
-        {{- sql_literal(value | string if quote and value is not none else value) -}}
+        {%- if value is none or (not quote and value is not string) -%}
+            {{- sql_literal(value) -}}
+        {%- else -%}
+            {#- As in dbt, `quote: false` takes text as SQL. -#}
+            {{- sql_literal(value | string) if quote else value -}}
+        {%- endif -%}
         {{- ', ' if not loop.last -}}
     {%- endfor -%}
     )

@@ -10,5 +10,7 @@ select
     max(order_date) as last_order_date,
     count(*) as order_count
 from orders
-where customer_id is not null
+where
+    customer_id is not null
+    and not is_cancelled
 group by customer_id

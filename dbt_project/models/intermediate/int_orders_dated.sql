@@ -12,6 +12,7 @@ select
     location_id,
     channel,
     order_status,
+    order_status = 'cancelled' as is_cancelled,
     currency_code,
     ordered_at,
     {{ business_date('ordered_at') }} as order_date,

@@ -10,6 +10,12 @@ homes as (
 
 ),
 
+orders as (
+
+    select * from {{ ref('int_orders_dated') }}
+
+),
+
 customers_ordered as (
 
     select * from {{ ref('int_customers_ordered') }}
@@ -39,11 +45,14 @@ members as (
 
     select customer_id from customers
     union distinct
-    select customer_id from customers_ordered
+    select customer_id from orders
+    where customer_id is not null
     union distinct
     select customer_id from campaign_targets
+    where customer_id is not null
     union distinct
     select customer_id from coupon_redemptions
+    where customer_id is not null
     union distinct
     select {{ unknown_key() }} as customer_id
 

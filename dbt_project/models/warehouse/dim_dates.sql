@@ -28,7 +28,7 @@ coupon_redemptions as (
 
 ),
 
--- Every date that a fact can bear.
+-- Every date that a fact can bear, and the build's today.
 spans as (
 
     select
@@ -63,6 +63,12 @@ spans as (
         min(redeemed_on) as first_date,
         max(redeemed_on) as last_date
     from coupon_redemptions
+
+    union all
+
+    select
+        {{ as_of_date() }} as first_date,
+        {{ as_of_date() }} as last_date
 
 ),
 

@@ -26,7 +26,12 @@ with coupon_redemptions as (
     {% if is_incremental() %}
     where
         (customer_id, coupon_upc, campaign_id, redeemed_on) in (
-            select customer_id, coupon_upc, campaign_id, redeemed_on from {{ changed_keys() }}
+            select
+                changed_keys.customer_id,
+                changed_keys.coupon_upc,
+                changed_keys.campaign_id,
+                changed_keys.redeemed_on
+            from {{ changed_keys() }}
         )
     {% endif %}
 

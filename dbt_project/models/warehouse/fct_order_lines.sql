@@ -17,7 +17,7 @@ with order_lines as (
 
     select * from {{ ref('int_order_lines_priced') }}
     {% if is_incremental() %}
-    where order_id in (select order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
     {% endif %}
 
 ),
@@ -26,7 +26,7 @@ orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
     {% endif %}
 
 )
@@ -41,6 +41,7 @@ select
     orders.location_id,
     orders.channel,
     orders.order_status,
+    coalesce(orders.is_cancelled, false) as is_cancelled,
     orders.currency_code,
     orders.ordered_at,
     orders.order_date,

@@ -19,7 +19,7 @@ with orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
     {% endif %}
 
 ),
@@ -28,7 +28,7 @@ order_lines as (
 
     select * from {{ ref('int_order_lines_priced') }}
     {% if is_incremental() %}
-    where order_id in (select order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
     {% endif %}
 
 ),
@@ -58,18 +58,19 @@ select
     orders.location_id,
     orders.channel,
     orders.order_status,
+    orders.is_cancelled,
     orders.currency_code,
     orders.ordered_at,
     orders.order_date,
     line_totals.order_id is not null as has_lines,
     coalesce(line_totals.line_count, 0) as line_count,
     coalesce(line_totals.units, 0) as units,
-    coalesce(line_totals.sales_amount, 0) as sales_amount,
-    coalesce(line_totals.retail_discount, 0) as retail_discount,
-    coalesce(line_totals.coupon_discount, 0) as coupon_discount,
-    coalesce(line_totals.coupon_match_discount, 0) as coupon_match_discount,
-    coalesce(line_totals.gross_amount, 0) as gross_amount,
-    coalesce(line_totals.discount_amount, 0) as discount_amount,
+    {{ total_or_zero('line_totals.sales_amount') }} as sales_amount,
+    {{ total_or_zero('line_totals.retail_discount') }} as retail_discount,
+    {{ total_or_zero('line_totals.coupon_discount') }} as coupon_discount,
+    {{ total_or_zero('line_totals.coupon_match_discount') }} as coupon_match_discount,
+    {{ total_or_zero('line_totals.gross_amount') }} as gross_amount,
+    {{ total_or_zero('line_totals.discount_amount') }} as discount_amount,
     orders.load_id
 from orders
 left join line_totals on orders.order_id = line_totals.order_id

@@ -1,6 +1,7 @@
 {#-
     Rows whose key of several columns has no row in the parent. A row with a
-    NULL in any of the columns passes, as in a foreign key.
+    NULL in any of the columns passes, as in a foreign key. A parent that is a
+    source is read as of the build's bound, as the rows themselves are.
 -#}
 {%- test relationships_together(model, columns, to, fields) %}
 
@@ -17,7 +18,7 @@ parent as (
         {%- for field in fields %}
         {{ sql_identifier(field) }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from {{ to }}
+    from {{ relation_as_of(to) }}
 )
 
 select child.*

@@ -32,6 +32,7 @@ flags: {{send_anonymous_usage_stats: false, skip_nodes_if_on_run_start_fails: tr
 vars:
   business_timezone: America/New_York
   as_of_source: [erp, orders, ordered_at]
+  publish_lock_timeout: 500ms
 on-run-start: ["{{{{ open_build() }}}}"]
 on-run-end: ["{{{{ close_build(results) }}}}"]
 models:
@@ -153,6 +154,9 @@ create table ledger.build_results (
 create table ledger.model_watermarks (
     relation text primary key, seq bigint not null, build_id bigint, moved_at timestamptz not null default now()
 );
+create table ledger.rejects (
+    resolved_load_id bigint, resolved_row bigint, first_load_id bigint not null, first_row bigint not null
+);
 create schema staging_erp;
 create table staging_erp.orders (
     order_id bigint primary key, status text, ordered_at timestamptz, updated_at timestamptz,
@@ -248,7 +252,7 @@ class Shop:
                 self.when_done(event.data.node_info.node_name)
 
         folder = str(self.folder)
-        paths = ["--project-dir", folder, "--profiles-dir", folder, "--log-path", f"{folder}/logs"]
+        paths = ["--project-dir", folder, "--profiles-dir", folder, "--no-write-json", "--log-level-file", "none"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = dbtRunner(callbacks=[hear]).invoke(["--quiet", "--no-use-colors", words[0], *paths, *words[1:]])

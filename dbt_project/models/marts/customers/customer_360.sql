@@ -16,9 +16,9 @@ orders as (
 
 ),
 
-order_lines as (
+sales as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('fct_sales') }}
 
 ),
 
@@ -41,13 +41,9 @@ order_totals as (
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
         count(*) as order_count,
-        sum(case when has_lines then 1 else 0 end) as orders_with_lines,
-        {{ units_sold('units') }} as units,
-        {{ total_amount('gross_amount') }} as gross_amount,
-        {{ total_amount('discount_amount') }} as discount_amount,
-        {{ total_amount('coupon_discount') }} as coupon_discount,
-        {{ net_sales() }} as sales_amount
+        sum(case when has_lines then 1 else 0 end) as orders_with_lines
     from orders
+    where not is_cancelled
     group by customer_key
 
 ),
@@ -55,15 +51,32 @@ order_totals as (
 category_totals as (
 
     select
-        order_lines.customer_key,
+        sales.customer_key,
         products.category,
-        {{ net_sales('order_lines.sales_amount') }} as sales_amount
-    from order_lines
-    inner join products on order_lines.product_key = products.product_key
-    where products.category <> 'Unknown'
+        {{ units_sold('sales.quantity') }} as units,
+        {{ total_amount('sales.gross_amount') }} as gross_amount,
+        {{ total_amount('sales.discount_amount') }} as discount_amount,
+        {{ total_amount('sales.coupon_discount') }} as coupon_discount,
+        {{ net_sales('sales.sales_amount') }} as sales_amount
+    from sales
+    inner join products on sales.product_key = products.product_key
     group by
-        order_lines.customer_key,
+        sales.customer_key,
         products.category
+
+),
+
+sales_totals as (
+
+    select
+        customer_key,
+        {{ units_sold('units') }} as units,
+        {{ total_amount('gross_amount') }} as gross_amount,
+        {{ total_amount('discount_amount') }} as discount_amount,
+        {{ total_amount('coupon_discount') }} as coupon_discount,
+        {{ net_sales() }} as sales_amount
+    from category_totals
+    group by customer_key
 
 ),
 
@@ -78,7 +91,9 @@ ranked_categories as (
             order by sales_amount desc, category asc
         ) as sales_rank
     from category_totals
-    where sales_amount > 0
+    where
+        sales_amount > 0
+        and category <> 'Unknown'
 
 ),
 
@@ -142,12 +157,12 @@ select
     {{ days_between('order_totals.last_order_date', as_of_date()) }} as recency_days,
     coalesce(order_totals.order_count, 0) as order_count,
     cast(coalesce(order_totals.orders_with_lines, 0) as bigint) as orders_with_lines,
-    coalesce(order_totals.units, 0) as units,
-    coalesce(order_totals.gross_amount, 0) as gross_amount,
-    coalesce(order_totals.discount_amount, 0) as discount_amount,
-    coalesce(order_totals.coupon_discount, 0) as coupon_discount,
-    coalesce(order_totals.sales_amount, 0) as sales_amount,
-    {{ average_order_value('order_totals.sales_amount', 'order_totals.orders_with_lines') }} as average_order_value,
+    coalesce(sales_totals.units, 0) as units,
+    {{ total_or_zero('sales_totals.gross_amount') }} as gross_amount,
+    {{ total_or_zero('sales_totals.discount_amount') }} as discount_amount,
+    {{ total_or_zero('sales_totals.coupon_discount') }} as coupon_discount,
+    {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
+    {{ average_order_value('sales_totals.sales_amount', 'order_totals.orders_with_lines') }} as average_order_value,
     ranked_categories.category as preferred_category,
     coalesce(target_totals.campaigns_addressed, 0) as campaigns_addressed,
     coalesce(redemption_totals.campaigns_redeemed, 0) as campaigns_redeemed,
@@ -155,6 +170,7 @@ select
     redemption_totals.last_redeemed_on
 from customers
 left join order_totals on customers.customer_key = order_totals.customer_key
+left join sales_totals on customers.customer_key = sales_totals.customer_key
 left join ranked_categories
     on customers.customer_key = ranked_categories.customer_key and ranked_categories.sales_rank = 1
 left join target_totals on customers.customer_key = target_totals.customer_key
@@ -163,5 +179,6 @@ left join redemption_totals on customers.customer_key = redemption_totals.custom
 where
     customers.customer_key <> {{ unknown_key() }}
     or order_totals.customer_key is not null
+    or sales_totals.customer_key is not null
     or target_totals.customer_key is not null
     or redemption_totals.customer_key is not null

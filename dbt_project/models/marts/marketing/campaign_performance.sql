@@ -22,6 +22,12 @@ orders as (
 
 ),
 
+sales as (
+
+    select * from {{ ref('fct_sales') }}
+
+),
+
 reach as (
 
     select
@@ -64,6 +70,18 @@ redemption_totals as (
 
 ),
 
+order_sales as (
+
+    select
+        order_id,
+        {{ units_sold() }} as units,
+        {{ net_sales() }} as sales_amount,
+        {{ total_amount('coupon_discount') }} as coupon_discount
+    from sales
+    group by order_id
+
+),
+
 -- What addressed households bought from the first day of the campaign to its
 -- last, both included. First by household, as above.
 buying_households as (
@@ -73,15 +91,17 @@ buying_households as (
         campaign_targets.customer_key,
         count(*) as order_count,
         sum(case when orders.has_lines then 1 else 0 end) as orders_with_lines,
-        {{ units_sold('orders.units') }} as units,
-        {{ net_sales('orders.sales_amount') }} as sales_amount,
-        {{ total_amount('orders.coupon_discount') }} as coupon_discount
+        {{ units_sold('order_sales.units') }} as units,
+        {{ net_sales('order_sales.sales_amount') }} as sales_amount,
+        {{ total_amount('order_sales.coupon_discount') }} as coupon_discount
     from campaign_targets
     inner join campaigns on campaign_targets.campaign_key = campaigns.campaign_key
     inner join orders
         on
             campaign_targets.customer_key = orders.customer_key
             and orders.order_date between campaigns.start_date and campaigns.end_date
+            and not orders.is_cancelled
+    left join order_sales on orders.order_id = order_sales.order_id
     group by
         campaigns.campaign_key,
         campaign_targets.customer_key
@@ -111,6 +131,7 @@ select
     campaigns.end_date,
     campaigns.duration_days,
     campaigns.budget_amount,
+    campaigns.currency_code as budget_currency_code,
     coalesce(reach.households_addressed, 0) as households_addressed,
     coalesce(redemption_totals.households_redeeming, 0) as households_redeeming,
     cast(coalesce(redemption_totals.redemptions, 0) as bigint) as redemptions,
@@ -121,8 +142,8 @@ select
     coalesce(sales_totals.households_buying, 0) as households_buying,
     cast(coalesce(sales_totals.order_count, 0) as bigint) as order_count,
     coalesce(sales_totals.units, 0) as units,
-    coalesce(sales_totals.coupon_discount, 0) as coupon_discount,
-    coalesce(sales_totals.sales_amount, 0) as sales_amount,
+    {{ total_or_zero('sales_totals.coupon_discount') }} as coupon_discount,
+    {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
     {{ average_order_value('sales_totals.sales_amount', 'sales_totals.orders_with_lines') }} as average_order_value,
     {{ ratio('coalesce(sales_totals.sales_amount, 0)', 'reach.households_addressed') }} as sales_per_household
 from campaigns

@@ -4,9 +4,15 @@ with products as (
 
 ),
 
-order_lines as (
+sales as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('fct_sales') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('fct_exchange_rates') }}
 
 ),
 
@@ -26,7 +32,7 @@ line_totals as (
         {{ total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
         {{ net_sales() }} as sales_amount
-    from order_lines
+    from sales
     group by product_key
 
 ),
@@ -43,20 +49,24 @@ product_totals as (
         products.supplier_name,
         products.supplier_country_code,
         products.product_status,
-        products.list_price,
-        products.unit_cost,
+        {{ in_base_currency('products.list_price', 'exchange_rates.rate_to_base') }} as list_price,
+        cast(products.unit_cost * exchange_rates.rate_to_base as numeric(18, 4)) as unit_cost,
         line_totals.first_sold_on,
         line_totals.last_sold_on,
         cast(coalesce(line_totals.order_count, 0) as bigint) as order_count,
         coalesce(line_totals.units, 0) as units,
-        coalesce(line_totals.gross_amount, 0) as gross_amount,
-        coalesce(line_totals.retail_discount, 0) as retail_discount,
-        coalesce(line_totals.coupon_match_discount, 0) as coupon_match_discount,
-        coalesce(line_totals.discount_amount, 0) as discount_amount,
-        coalesce(line_totals.coupon_discount, 0) as coupon_discount,
-        coalesce(line_totals.sales_amount, 0) as sales_amount
+        {{ total_or_zero('line_totals.gross_amount') }} as gross_amount,
+        {{ total_or_zero('line_totals.retail_discount') }} as retail_discount,
+        {{ total_or_zero('line_totals.coupon_match_discount') }} as coupon_match_discount,
+        {{ total_or_zero('line_totals.discount_amount') }} as discount_amount,
+        {{ total_or_zero('line_totals.coupon_discount') }} as coupon_discount,
+        {{ total_or_zero('line_totals.sales_amount') }} as sales_amount
     from products
     left join line_totals on products.product_key = line_totals.product_key
+    left join exchange_rates
+        on
+            products.currency_code = exchange_rates.currency_code
+            and exchange_rates.date_day = {{ as_of_date() }}
     -- The unknown product is a row only where lines stand on it.
     where
         products.product_key <> {{ unknown_key() }}

@@ -4,6 +4,12 @@ with orders as (
 
 ),
 
+sales as (
+
+    select * from {{ ref('fct_sales') }}
+
+),
+
 locations as (
 
     select * from {{ ref('dim_locations') }}
@@ -16,14 +22,29 @@ order_days as (
         order_date,
         location_key,
         channel,
-        count(*) as order_count,
-        sum(case when has_lines then 1 else 0 end) as orders_with_lines,
-        {{ units_sold('units') }} as units,
+        sum(case when is_cancelled then 0 else 1 end) as order_count,
+        sum(case when is_cancelled then 1 else 0 end) as cancelled_order_count,
+        sum(case when has_lines and not is_cancelled then 1 else 0 end) as orders_with_lines
+    from orders
+    group by
+        order_date,
+        location_key,
+        channel
+
+),
+
+sales_days as (
+
+    select
+        order_date,
+        location_key,
+        channel,
+        {{ units_sold() }} as units,
         {{ total_amount('gross_amount') }} as gross_amount,
         {{ total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
         {{ net_sales() }} as sales_amount
-    from orders
+    from sales
     group by
         order_date,
         location_key,
@@ -39,11 +60,17 @@ select
     order_days.channel,
     order_days.order_count,
     order_days.orders_with_lines,
-    order_days.units,
-    order_days.gross_amount,
-    order_days.discount_amount,
-    order_days.coupon_discount,
-    order_days.sales_amount,
-    {{ average_order_value('order_days.sales_amount', 'order_days.orders_with_lines') }} as average_order_value
+    order_days.cancelled_order_count,
+    coalesce(sales_days.units, 0) as units,
+    {{ total_or_zero('sales_days.gross_amount') }} as gross_amount,
+    {{ total_or_zero('sales_days.discount_amount') }} as discount_amount,
+    {{ total_or_zero('sales_days.coupon_discount') }} as coupon_discount,
+    {{ total_or_zero('sales_days.sales_amount') }} as sales_amount,
+    {{ average_order_value('sales_days.sales_amount', 'order_days.orders_with_lines') }} as average_order_value
 from order_days
 inner join locations on order_days.location_key = locations.location_key
+left join sales_days
+    on
+        order_days.order_date = sales_days.order_date
+        and order_days.location_key = sales_days.location_key
+        and order_days.channel = sales_days.channel

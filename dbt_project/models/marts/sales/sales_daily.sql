@@ -1,6 +1,6 @@
-with order_lines as (
+with sales as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('fct_sales') }}
 
 ),
 
@@ -20,25 +20,25 @@ locations as (
 order_departments as (
 
     select
-        order_lines.order_date,
-        order_lines.location_key,
-        order_lines.channel,
+        sales.order_date,
+        sales.location_key,
+        sales.channel,
         products.department,
-        order_lines.order_id,
-        {{ units_sold('order_lines.quantity') }} as units,
-        {{ net_sales('order_lines.sales_amount') }} as sales_amount,
-        {{ total_amount('order_lines.gross_amount') }} as gross_amount,
-        {{ total_amount('order_lines.retail_discount') }} as retail_discount,
-        {{ total_amount('order_lines.coupon_match_discount') }} as coupon_match_discount,
-        {{ total_amount('order_lines.coupon_discount') }} as coupon_discount
-    from order_lines
-    inner join products on order_lines.product_key = products.product_key
+        sales.order_id,
+        {{ units_sold('sales.quantity') }} as units,
+        {{ net_sales('sales.sales_amount') }} as sales_amount,
+        {{ total_amount('sales.gross_amount') }} as gross_amount,
+        {{ total_amount('sales.retail_discount') }} as retail_discount,
+        {{ total_amount('sales.coupon_match_discount') }} as coupon_match_discount,
+        {{ total_amount('sales.coupon_discount') }} as coupon_discount
+    from sales
+    inner join products on sales.product_key = products.product_key
     group by
-        order_lines.order_date,
-        order_lines.location_key,
-        order_lines.channel,
+        sales.order_date,
+        sales.location_key,
+        sales.channel,
         products.department,
-        order_lines.order_id
+        sales.order_id
 
 ),
 

@@ -1,0 +1,30 @@
+-- A fact has as many rows as the staging table it is made of. One row a fact
+-- that does not.
+{% set facts = [
+    ('fct_order_lines', 'stg_erp__order_lines'),
+    ('fct_orders', 'stg_erp__orders'),
+    ('fct_payments', 'stg_erp__payments'),
+    ('fct_campaign_targets', 'stg_marketing__campaign_targets'),
+    ('fct_coupon_redemptions', 'stg_marketing__coupon_redemptions'),
+] %}
+
+with row_counts as (
+
+    {% for fact, staging in facts -%}
+    select
+        '{{ fact }}' as fact,
+        (select count(*) from {{ ref(fact) }}) as fact_rows,
+        (select count(*) from {{ ref(staging) }}) as staging_rows
+    {% if not loop.last %}
+    union all
+
+    {% endif -%}
+    {%- endfor %}
+)
+
+select
+    fact,
+    fact_rows,
+    staging_rows
+from row_counts
+where fact_rows <> staging_rows

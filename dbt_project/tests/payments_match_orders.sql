@@ -1,0 +1,48 @@
+-- Orders that were not paid what their lines are worth. It warns and does not
+-- stop: lines that wait make such a difference, and so do refunds, and orders
+-- that are placed and not paid yet. Of a cancelled order nothing should be left.
+{{ config(severity='warn') }}
+
+with orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+payments as (
+
+    select * from {{ ref('fct_payments') }}
+
+),
+
+paid as (
+
+    select
+        order_id,
+        {{ total_amount('net_amount') }} as net_amount
+    from payments
+    group by order_id
+
+),
+
+compared as (
+
+    select
+        orders.order_id,
+        orders.order_status,
+        orders.has_lines,
+        case when orders.is_cancelled then 0 else orders.sales_amount end as expected_amount,
+        coalesce(paid.net_amount, 0) as net_amount
+    from orders
+    left join paid on orders.order_id = paid.order_id
+
+)
+
+select
+    order_id,
+    order_status,
+    has_lines,
+    expected_amount,
+    net_amount
+from compared
+where net_amount <> expected_amount

@@ -1,0 +1,259 @@
+"""The door for people: a form generated from the contract, one row at a time.
+
+A form leaves nothing behind that its sender did not mean to leave. The row is judged by a dry
+run first; a refused one goes back to the page with every fault beside its field. One that
+would wait is kept only if the sender says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from flask import Blueprint, abort, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+
+from loader.app import gatehouse
+from loader.contract.model import Contract, Table
+from loader.contract.types import identifier
+from loader.intake.decode import Batch
+from loader.intake.decode.base import make_batch
+from loader.intake.load import LoadFailed, Options, StillRunning, load
+from loader.intake.receipt import Receipt
+from loader.intake.sql import fetch
+from loader.ledger.loads import Origin
+from loader.pages import choices
+from loader.pages.fields import Field, first_values, make_fields, row_rules
+from loader.pages.moments import NoSuchMoment, is_zone, with_zone
+
+forms = Blueprint("forms", __name__)
+
+#: How long a second click waits for the first one's load.
+_WAIT_SECONDS = 10.0
+_NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass
+class Entry:
+    """What stands in a form: texts as typed, the zones of moments, and what is wrong with them.
+
+    ``faults`` are by column; those of the row as a whole are under ``None``.
+    """
+
+    typed: dict[str, str]
+    zones: dict[str, str] = field(default_factory=dict)
+    faults: dict[str | None, list[str]] = field(default_factory=dict)
+    waits: list[str] = field(default_factory=list)
+
+
+@forms.get("/<source>/<table>/new")
+def new(source: str, table: str) -> ResponseReturnValue:
+    """An empty form; ``?like=LOAD`` fills it with the row that a load brought."""
+    target = _table(source, table)
+    entry = Entry(first_values(target))
+    like = request.args.get("like", "")
+    if like.isascii() and like.isdigit() and len(like) < 19:
+        entry.typed = _values_of(target, int(like)) | entry.typed
+    return _page(target, entry)
+
+
+@forms.post("/<source>/<table>/new")
+def create(source: str, table: str) -> ResponseReturnValue:
+    """Judge the row; load it if it may come in, else show the form with what is wrong."""
+    target, contract = _table(source, table), gatehouse().contract()
+    fields = make_fields(target, contract)
+    entry = _read(fields, request.form)
+    row, unsure = _row(fields, entry)
+    origin = _origin(row, request.form.get("nonce", ""))
+    try:
+        receipt = _load(contract, target, row, origin, Options(dry_run=True))
+        if receipt.load_id is None and receipt.waiting and "keep" in request.form and not unsure:
+            receipt = _load(contract, target, row, origin, Options("quarantine"))
+        elif receipt.load_id is None and receipt.clean and not unsure:
+            receipt = _load(contract, target, row, origin, Options("refuse"))
+    except LoadFailed as error:
+        entry.faults[None] = [f"Nothing was loaded: {error.message}. What you typed is still here."]
+        return _page(target, entry), 503
+    except StillRunning:
+        abort(409, "Your row is still being loaded. The list of loads will show it in a moment.")
+    if receipt.load_id is not None and receipt.status != "refused":
+        return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
+    _note_faults(entry, receipt, unsure, fields)
+    return _page(target, entry), 422
+
+
+@forms.get("/<source>/<table>/choices/<column>")
+def pick(source: str, table: str, column: str) -> ResponseReturnValue:
+    """Rows of a column's parent table that fit ``?q=``: key and words of at most 20."""
+    target, contract = _table(source, table), gatehouse().contract()
+    found = next((f for f in make_fields(target, contract) if f.column.name == column), None)
+    relationship = target.relationship_of(column)
+    if found is None or found.parent is None or relationship is None:
+        abort(404, f"{column} is not picked from another table.")
+    words = request.args.get("q", "").strip()[:100]
+    with gatehouse().engine.connect() as connection:
+        rows = choices.search(connection, found.parent, relationship.parent_columns[0], words)
+    return jsonify({"choices": [vars(row) for row in rows]})
+
+
+def _table(source: str, name: str) -> Table:
+    try:
+        table = gatehouse().contract().table(source, name)
+    except KeyError:
+        abort(404, f"The contract has no table {source}.{name}.")
+    if "form" not in table.doors:
+        abort(403, f"The contract opens no door for forms to {table.label}.")
+    return table
+
+
+def _read(fields: list[Field], form: MultiDict[str, str]) -> Entry:
+    entry = Entry({})
+    for each in fields:
+        # a form's line ends are always CRLF, whatever was typed
+        entry.typed[each.column.name] = form.get(each.name, "").replace("\r\n", "\n")
+        zone = form.get(f"z.{each.column.name}", each.zone or "")
+        if each.zone is not None and is_zone(zone):
+            entry.zones[each.column.name] = zone
+    return entry
+
+
+def _row(fields: list[Field], entry: Entry) -> tuple[dict[str, str | None], dict[str, str]]:
+    """The row as the door gets it, and what is to be said of moments that can't be told.
+
+    Text goes as it was typed; around other values spaces mean nothing. An empty field is NULL.
+    """
+    row: dict[str, str | None] = {}
+    unsure: dict[str, str] = {}
+    for each in fields:
+        name, family = each.column.name, each.column.type.family
+        text = entry.typed[name]
+        if family not in ("text", "varchar"):
+            text = text.strip()
+        if each.control == "moment" and text:
+            zone = entry.zones.get(name, each.zone or "UTC")
+            if zone != each.column.type.timezone:  # else the door itself takes it as that zone's
+                try:
+                    text = with_zone(text, zone)
+                except NoSuchMoment as error:
+                    unsure[name] = str(error)
+        row[name] = text or None
+    return row, unsure
+
+
+def _origin(row: dict[str, str | None], nonce: str) -> Origin:
+    """One sending of one form: the same again is the same load, changed values are another."""
+    content = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+    nonce = nonce if _NONCE.fullmatch(nonce) else secrets.token_hex(16)
+    return Origin("form", g.principal, None, content, f"form-{nonce}-{content[:32]}")
+
+
+class _OneRow:
+    """A decoder of a row that is in hand already."""
+
+    def __init__(self, row: dict[str, str | None]) -> None:
+        self.columns = tuple(row)
+        self._row = row
+
+    def __iter__(self) -> Iterator[Batch]:
+        values = {name: pa.array([value], pa.string()) for name, value in self._row.items()}
+        yield make_batch(pa.array([1], pa.int64()), values, [])
+
+
+def _load(
+    contract: Contract,
+    table: Table,
+    row: dict[str, str | None],
+    origin: Origin,
+    options: Options,
+) -> Receipt:
+    """Load the row. While an equal sending of the same form runs, wait for its receipt."""
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            engine = gatehouse().engine
+            return load(engine, contract, table, lambda: _OneRow(row), origin, options)
+        except StillRunning:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
+
+
+def _note_faults(
+    entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field]
+) -> None:
+    """Every fault of the row beside its column; what a row waits for is told apart."""
+    by_name = {each.column.name: each for each in fields}
+    for reject in receipt.rejects:
+        for fault in reject.faults:
+            column, message = fault["column"], str(fault["message"])
+            parent = by_name[column].parent if column in by_name else None
+            if receipt.waiting and parent is not None:
+                label = by_name[column].column.label
+                entry.waits.append(f"{label} {fault['value']} is not in {parent.label} yet")
+            elif receipt.waiting:
+                entry.waits.append(message)
+            elif column not in unsure:
+                entry.faults.setdefault(column, []).append(message)
+    for column, message in unsure.items():
+        entry.faults[column] = [message]
+
+
+def _page(table: Table, entry: Entry) -> str:
+    contract = gatehouse().contract()
+    fields = make_fields(table, contract)
+    picked: dict[str, str] = {}
+    with gatehouse().engine.connect() as connection:
+        for each in fields:
+            name = each.column.name
+            value = entry.typed.get(name, "").strip()
+            relationship = table.relationship_of(name)
+            if each.parent is None or relationship is None or not value:
+                continue
+            column = relationship.parent_columns[0]
+            if found := choices.find(connection, each.parent, column, value):
+                picked[name] = found.label
+    return render_template(
+        "form.html",
+        table=table,
+        fields=fields,
+        row_rules=row_rules(table),
+        entry=entry,
+        picked=picked,
+        # a new one on every page: what is sent from it is a sending of its own
+        nonce=secrets.token_hex(16),
+    )
+
+
+def _values_of(table: Table, load_id: int) -> dict[str, str]:
+    """The row that a load of one row brought, as a form shows it; nothing personal, and no
+    column with a format of its own."""
+    shown = [c for c in table.columns if c.pii != "direct" and c.type.format is None]
+    columns = ", ".join(
+        f"replace(({c.sql} at time zone {_zone(c.type.timezone)})::text, ' ', 'T')"
+        if c.type.family == "timestamptz"
+        else f"replace({c.sql}::text, ' ', 'T')" if c.type.family == "timestamp" else f"{c.sql}::text"
+        for c in shown
+    )  # fmt: skip
+    if not columns:
+        return {}
+    with gatehouse().engine.connect() as connection:
+        rows = fetch(
+            connection,
+            f"select {columns} from {table.mirror} where {identifier('_load_id')} = {load_id} limit 2",
+        )
+    if len(rows) != 1:
+        return {}
+    return {
+        column.name: value for column, value in zip(shown, rows[0], strict=True) if value is not None
+    }
+
+
+def _zone(timezone: str | None) -> str:
+    return "'" + (timezone or "UTC").replace("'", "''") + "'"

@@ -1,0 +1,307 @@
+"""Settle a load whose landing is filled: verdicts, rows, rejects, receipt, and what follows."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, NestedTransaction
+
+from loader.contract.model import Contract, Table
+from loader.contract.types import literal
+from loader.intake import landing, parents, store
+from loader.intake.admit import admit
+from loader.intake.judge import judge_rows
+from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
+from loader.intake.sql import fetch, listed, run
+from loader.ledger import loads
+from loader.ledger.loads import Origin
+
+
+_ANALYSE_FROM = 1000
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a load treats rows that can't come in."""
+
+    on_reject: str = "quarantine"
+    dry_run: bool = False
+
+
+def settle(
+    connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options
+) -> Receipt:
+    """From a filled landing to the receipt, with the releases that follow."""
+    lock(connection, contract, table)
+    load_id = loads.open_load(connection, table, origin, options.on_reject, contract.fingerprint)
+    return _finish(connection, contract, table, load_id, origin, options)
+
+
+def settle_rejects(
+    connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin
+) -> Receipt:
+    """Judge rows kept in the ledger again; ``chosen`` is SQL for their ``reject_id``."""
+    lock(connection, contract, table)
+    load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
+    landing.fill_from_rejects(connection, table, load_id, chosen)
+    return _finish(connection, contract, table, load_id, origin, Options())
+
+
+def lock(connection: Connection, contract: Contract, table: Table) -> None:
+    """Lock what a load into ``table`` may write, and the parents that must not go meanwhile."""
+    written = contract.descendants(table)
+    read = {
+        relationship.parent for key in written for relationship in contract.tables[key].relationships
+    }
+    loads.lock_tables(
+        connection,
+        {f"{source}.{name}" for source, name in written},
+        {f"{source}.{name}" for source, name in read - written},
+    )
+
+
+def _finish(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    load_id: int,
+    origin: Origin,
+    options: Options,
+) -> Receipt:
+    receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options)
+    releases = _release(connection, contract, table, receipt)
+    loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
+    return replace(receipt, releases=tuple(releases))
+
+
+def _release(
+    connection: Connection, contract: Contract, table: Table, receipt: Receipt
+) -> list[Receipt]:
+    """Let in the rows that waited for what came, and those that waited for these, and so on."""
+    releases: list[Receipt] = []
+    if not receipt.accepted:
+        return releases
+    changed = [table]
+    while changed:
+        parent = changed.pop(0)
+        children = {
+            child.id: child
+            for child, relationship in contract.children(parent)
+            if relationship.severity == "error"
+        }
+        for child in children.values():
+            if not parents.has_waiting(connection, child):
+                continue
+            chosen = parents.releasable(contract, child)
+            if not fetch(connection, f"select exists ({chosen})")[0][0]:
+                continue
+            origin = Origin("release", "gatehouse", cause_load_id=receipt.load_id)
+            load_id = loads.open_load(
+                connection, child, origin, "quarantine", contract.fingerprint
+            )
+            landing.fill_from_rejects(connection, child, load_id, chosen)
+            release = _judge_and_store(
+                connection, contract, child, load_id, origin.door, Options()
+            )
+            releases.append(release)
+            if release.accepted:
+                changed.append(child)
+    return releases
+
+
+def _judge_and_store(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    load_id: int,
+    door: str,
+    options: Options,
+) -> Receipt:
+    """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
+    before = connection.begin_nested()
+    refers_to_itself = any(r.parent == (table.source, table.name) for r in table.relationships)
+
+    def set_waiting() -> None:
+        parents.set_waiting(connection, contract, table)
+
+    if refers_to_itself and store.judges_unique(table):
+        # a row refused as not unique may be the parent of others: none is let in before
+        run(connection, "create temp table rest on commit drop as select _row from pg_temp.landing")
+    else:
+        admit(connection, contract, table, load_id, landing.is_bulk(connection))
+    judge_rows(connection, table)
+    set_waiting()
+    store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
+    _find_repeats_among_waiting(connection, table)
+    status = "succeeded"
+    if options.on_reject == "refuse" and _count(connection, "fault") + _count(
+        connection, "unreadable"
+    ):
+        status = "refused"
+        _refuse_all(connection, before)
+    else:
+        before.commit()
+    _keep_rejects(connection, table, load_id)
+    receipt = _receipt(connection, contract, table, load_id, door, status)
+    if receipt.accepted >= _ANALYSE_FROM:
+        # the next load joins with this table, and must not plan for an empty one
+        run(connection, f"analyze {table.mirror}")
+    loads.close_load(connection, receipt)
+    return receipt
+
+
+def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
+    """A row equal to one that waits already, in the ledger or in this load, is a duplicate."""
+    payload = landing.payload_of("l")
+    run(
+        connection,
+        "insert into pg_temp.repeated select _row from ("
+        f"select f._row, row_number() over (partition by {payload} order by f._row) > 1 "
+        "or exists (select 1 from ledger.rejects as w where w.status = 'waiting' "
+        f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)} "
+        f"and w.payload = {payload}) as repeats "
+        "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
+        "where f.verdict = 'waiting') as waiting where repeats",
+    )
+    run(
+        connection,
+        "delete from pg_temp.fault as f using pg_temp.repeated as r "
+        "where r._row = f._row and f.verdict = 'waiting'",
+    )
+
+
+def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
+    """Take back what was stored and refuse the load whole.
+
+    The faults found are kept beyond the rollback; rows with none of their own get
+    ``load_refused``.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as kept:
+        with connection.connection.cursor() as cursor:
+            cursor.copy_expert("copy pg_temp.fault to stdout", kept)  # type: ignore[attr-defined]
+        before.rollback()
+        kept.seek(0)
+        run(connection, "truncate pg_temp.fault, pg_temp.repeated")
+        with connection.connection.cursor() as cursor:
+            cursor.copy_expert("copy pg_temp.fault from stdin", kept)  # type: ignore[attr-defined]
+    refused = (
+        "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'load_refused', 'message', "
+        "'is good, but the load was refused whole because others are not', 'value', null))"
+    )
+    run(connection, "update pg_temp.fault set verdict = 'rejected'")
+    run(
+        connection,
+        f"insert into pg_temp.fault select l._row, 'rejected', {refused} from pg_temp.landing as l "
+        "where not exists (select 1 from pg_temp.fault as f where f._row = l._row)",
+    )
+
+
+def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
+    """Every row that was not let in goes to the ledger, as it came, with all its faults."""
+    source, name = literal(table.source), literal(table.name)
+    columns = (
+        "load_id, row, source, table_name, status, rule, column_name, message, faults, payload, "
+        "first_load_id, first_row"
+    )
+    run(
+        connection,
+        f"insert into ledger.rejects ({columns}) "
+        f"select {load_id}, f._row, {source}, {name}, f.verdict, f.faults -> 0 ->> 'rule', "
+        "f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
+        f"{landing.payload_of('l')}, coalesce(a.load_id, {load_id}), coalesce(a.row, f._row) "
+        "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
+        "left join pg_temp.arrived as a on a._row = f._row order by f._row",
+    )
+    fault = (
+        "jsonb_build_array(jsonb_build_object('column', column_name, 'rule', rule, "
+        "'message', message, 'value', null))"
+    )
+    run(
+        connection,
+        f"insert into ledger.rejects ({columns}) "
+        f"select {load_id}, _row, {source}, {name}, 'rejected', rule, column_name, message, "
+        f"{fault}, payload, {load_id}, _row from pg_temp.unreadable order by _row",
+    )
+
+
+def _count(connection: Connection, name: str, where: str = "true") -> int:
+    return _counted(connection, f"select 1 from pg_temp.{name} where {where}")
+
+
+def _receipt(
+    connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str
+) -> Receipt:
+    unreadable = _count(connection, "unreadable")
+    received = _count(connection, "landing") + unreadable
+    waiting = _count(connection, "fault", "verdict = 'waiting'")
+    rejected = _count(connection, "fault", "verdict = 'rejected'") + unreadable
+    duplicates = _count(connection, "repeated")
+    listed = fetch(
+        connection,
+        "select row, column_name, rule, message, faults -> 0 ->> 'value', faults "
+        f"from ledger.rejects where load_id = {load_id} order by row limit {LISTED}",
+    )
+    return Receipt(
+        load_id=load_id,
+        source=table.source,
+        table=table.name,
+        door=door,
+        status=status,
+        received=received,
+        accepted=_counted(connection, _let_in(table, load_id)),
+        waiting=waiting,
+        rejected=rejected,
+        duplicates=duplicates,
+        warnings=tuple(_warnings(connection, contract, table, load_id)),
+        rejects=tuple(RowFault(*row[:5], faults=tuple(row[5])) for row in listed),
+    )
+
+
+def _let_in(table: Table, load_id: int) -> str:
+    """SQL for the rows that the load brought, current or superseded within it."""
+    columns = f"{listed(table.column_names)}, _row"
+    return (
+        f"select {columns} from {table.mirror} where _load_id = {load_id} "
+        f"union all select {columns} from {table.history} "
+        f"where _load_id = {load_id} and _written_load_id = {load_id}"
+    )
+
+
+def _counted(connection: Connection, query: str) -> int:
+    return int(fetch(connection, f"select count(*) from ({query}) as counted")[0][0])
+
+
+def _warnings(
+    connection: Connection, contract: Contract, table: Table, load_id: int
+) -> list[Warned]:
+    """What the rows let in break of the rules that only warn."""
+    found: list[Warned] = []
+    rules = list(table.warnings())
+    if rules:
+        counts = ", ".join(
+            f"count(*) filter (where {rule.broken}), min(_row) filter (where {rule.broken})"
+            for rule in rules
+        )
+        row = fetch(connection, f"select {counts} from ({_let_in(table, load_id)}) as r")[0]
+        for index, rule in enumerate(rules):
+            column = rule.columns[0] if len(rule.columns) == 1 else None
+            if row[2 * index]:
+                found.append(
+                    Warned(column, rule.name, rule.message, row[2 * index], row[2 * index + 1])
+                )
+    for relationship in table.relationships:
+        if relationship.severity == "warn":
+            rows, first = parents.count_orphans(
+                connection, contract, table, relationship, _let_in(table, load_id)
+            )
+            if rows:
+                parent = ".".join(relationship.parent)
+                message = f"has no parent in {parent}"
+                found.append(Warned(relationship.columns[0], relationship.name, message, rows, first))
+    for rule in table.unique_rules:
+        if rule.severity == "warn":
+            rows, first = store.count_clashes(connection, table, rule, load_id)
+            if rows:
+                found.append(Warned(rule.columns[0], rule.name, "must be unique", rows, first))
+    return found

@@ -1,0 +1,252 @@
+"""The pages' routes. Each asks the database once and renders; nothing here writes but login."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from loader.app import gatehouse
+from loader.ledger import access
+from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
+from loader.pages import errors, words
+from loader.pages.contract_words import rules_in_words
+from loader.pages.dbt_docs import docs_response
+from loader.pages.masking import Masks
+from loader.pages.queries import arrivals, builds, kept, receipts, sizes
+from loader.pages.verdict import verdict_of
+
+pages = Blueprint(
+    "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
+)
+words.register(pages)
+errors.register(pages)
+
+_DAY = timedelta(hours=24)
+_LISTED = 100
+_REJECT_FILTERS = (
+    ("open", "waiting and refused"),
+    ("waiting", "waiting"),
+    ("rejected", "refused"),
+    ("resolved", "taken up again"),
+    ("dismissed", "dismissed"),
+    ("all", "all"),
+)
+
+
+@pages.app_context_processor
+def _shared() -> dict[str, Any]:
+    """What every template may use: the page that is shown."""
+    return {"here": request.endpoint if request else None}
+
+
+@pages.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    """Who one is; the same answer whatever does not fit."""
+    target = _own_path(request.values.get("next", ""))
+    if request.method == "GET":
+        if "user_id" in session:
+            return redirect(target)
+        return render_template("login.html", next=target, name="", failed=False)
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    user_id = None
+    if "\0" not in name:
+        with gatehouse().engine.begin() as connection:
+            user_id = access.check_password(connection, name, password)
+    if user_id is None:
+        page = render_template("login.html", next=target, name=name[:100], failed=True)
+        return page, 401
+    session.clear()  # nothing of an earlier session goes on, its CSRF token neither
+    session["user_id"], session["user"] = user_id, name
+    return redirect(target, 303)
+
+
+@pages.post("/logout")
+def logout() -> ResponseReturnValue:
+    session.clear()
+    return redirect(url_for("pages.login"), 303)
+
+
+def _own_path(target: str) -> str:
+    """``target`` if it is a path of this site, else the first page."""
+    path = target.startswith("/") and not target.startswith("//")
+    # browsers take a backslash for a slash, and drop control characters
+    return target if path and "\\" not in target and target.isprintable() else url_for("pages.overview")
+
+
+@pages.get("/")
+def overview() -> ResponseReturnValue:
+    """For whoever is on call: what arrived, what is stuck, what is late, what was built."""
+    here, now = gatehouse(), datetime.now(UTC)
+    contract = here.contract()
+    with here.engine.connect() as connection:
+        open_rows = kept.kept_back(connection)
+        fresh = arrivals.freshness(connection, contract, now)
+        return render_template(
+            "overview.html",
+            now=now,
+            contract=contract,
+            notice=here.notice,
+            masks=Masks(contract),
+            accepted=arrivals.accepted_since(connection, now - _DAY),
+            waiting=sum(table.waiting for table in open_rows),
+            rejected=sum(table.rejected for table in open_rows),
+            late=sum(item.is_late for item in fresh),
+            never=sum(item.state == "never" for item in fresh),
+            kept=open_rows,
+            freshness=fresh,
+            loads=arrivals.latest_loads(connection),
+            builds=builds.latest_builds(connection),
+            unpublished=builds.loads_not_published(connection),
+        )
+
+
+@pages.get("/tables")
+def tables() -> ResponseReturnValue:
+    """Every table of the contract, by system."""
+    contract = gatehouse().contract()
+    with gatehouse().engine.connect() as connection:
+        found = sizes.table_sizes(connection, contract)
+    in_order = sorted(contract, key=lambda table: table.source)
+    systems = [(source, list(group)) for source, group in groupby(in_order, lambda table: table.source)]
+    return render_template("tables.html", contract=contract, systems=systems, sizes=found)
+
+
+@pages.get("/tables/<source>/<name>")
+def table(source: str, name: str) -> ResponseReturnValue:
+    """The contract of one table in words, and its last loads."""
+    contract, now = gatehouse().contract(), datetime.now(UTC)
+    found = contract.tables.get((source, name))
+    if found is None:
+        abort(404, f"The contract has no table {source}.{name}.")
+    with gatehouse().engine.connect() as connection:
+        fresh = arrivals.freshness(connection, contract, now)
+        return render_template(
+            "table.html",
+            contract=contract,
+            table=found,
+            rules=rules_in_words(found, contract),
+            size=sizes.table_sizes(connection, [found])[found.id],
+            fresh=next(item for item in fresh if item.table is found),
+            loads=arrivals.latest_loads(connection, 10, found),
+        )
+
+
+@pages.get("/loads")
+def loads() -> ResponseReturnValue:
+    """All loads, newest first, 50 a page."""
+    contract = gatehouse().contract()
+    chosen = _chosen("table", "status")
+    filters = {}
+    if "table" in chosen:
+        filters["source"], filters["table_name"] = _split(chosen["table"])
+    if "status" in chosen:
+        filters["status"] = chosen["status"]
+    before = _whole("before")
+    with gatehouse().engine.connect() as connection:
+        found = arrivals.latest_loads(connection, arrivals.PAGE + 1, None, filters, before)
+    shown = found[: arrivals.PAGE]
+    return render_template(
+        "loads.html",
+        contract=contract,
+        loads=shown,
+        older=shown[-1].load_id if len(found) > len(shown) else None,
+        before=before,
+        chosen=chosen,
+        statuses=LOAD_STATUSES,
+        table_ids=_table_ids(contract, chosen),
+    )
+
+
+@pages.get("/loads/<int:load_id>")
+def load(load_id: int) -> ResponseReturnValue:
+    """The receipt of a load, and what became of it since."""
+    contract = gatehouse().contract()
+    with gatehouse().engine.connect() as connection:
+        found = receipts.find_load(connection, load_id) if load_id < 2**63 else None
+        if found is None:
+            abort(404, f"There is no load {load_id}.")
+        chosen = kept.Filter("all", load_id=load_id)
+        seq = found.seq if found.accepted else None
+        return render_template(
+            "load.html",
+            contract=contract,
+            table=contract.tables.get((found.source, found.table_name)),
+            load=found,
+            verdict=verdict_of(found),
+            masks=Masks(contract),
+            rows=kept.list_rows(connection, chosen, 1, _LISTED),
+            releases=receipts.caused_by(connection, load_id),
+            arrived=kept.rows_let_in_by(connection, load_id)
+            if found.door in ("release", "replay")
+            else [],
+            published=receipts.published_by(connection, seq) if seq is not None else None,
+        )
+
+
+@pages.get("/rejects")
+def rejects() -> ResponseReturnValue:
+    """Rows that were not let in, as they came, 50 a page."""
+    contract = gatehouse().contract()
+    chosen = _chosen("table", "status", "load")
+    status = chosen.get("status", "open")
+    if status not in (*REJECT_STATUSES, "open", "all"):
+        abort(400, f"There is no status {status}.")
+    source, name = _split(chosen["table"]) if "table" in chosen else (None, None)
+    wanted = kept.Filter(status, source, name, _whole("load"))
+    page = _whole("page") or 1
+    with gatehouse().engine.connect() as connection:
+        total = kept.count_rows(connection, wanted)
+        last = max(1, -(-total // kept.PAGE))
+        page = min(page, last)
+        rows = kept.list_rows(connection, wanted, page)
+    return render_template(
+        "rejects.html",
+        contract=contract,
+        rows=rows,
+        masks=Masks(contract),
+        total=total,
+        page=page,
+        pages=last,
+        size=kept.PAGE,
+        chosen={"status": status} | chosen,
+        filtered=bool(chosen),
+        statuses=_REJECT_FILTERS,
+        table_ids=_table_ids(contract, chosen),
+    )
+
+
+@pages.get("/dbt/")
+def dbt_docs() -> ResponseReturnValue:
+    """The docs that `dbt docs generate` made, or how to make them."""
+    return docs_response(gatehouse().settings.project_dir) or render_template("dbt.html")
+
+
+def _chosen(*names: str) -> dict[str, str]:
+    """The filters that are set."""
+    return {name: value for name in names if (value := request.args.get(name, "").strip())}
+
+
+def _split(table_id: str) -> tuple[str, str]:
+    source, _, name = table_id.replace("\0", "").partition(".")
+    return source, name
+
+
+def _whole(name: str) -> int | None:
+    """A whole number from 1 of the query; ``None`` where it is left out."""
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < 2**63:
+        abort(400, f"'{name}' is a whole number from 1.")
+    return int(text)
+
+
+def _table_ids(contract: Any, chosen: Mapping[str, str]) -> list[str]:
+    """What the filter offers: the contract's tables, and the one that is chosen."""
+    known: set[str] = {found.id for found in contract}
+    return sorted(known | ({chosen["table"]} if "table" in chosen else set()))

@@ -1,0 +1,122 @@
+"""Rows that were not let in: how many, why, and each as it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from loader.ledger.models import Load, Reject
+
+PAGE = 50
+REASONS = 3
+OPEN = ("rejected", "waiting")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One rule by which rows of a table are kept back."""
+
+    status: str
+    rule: str
+    column: str | None
+    message: str
+    rows: int
+
+
+@dataclass
+class KeptBack:
+    """The rows of one table that wait or were refused, and nobody has mended yet."""
+
+    source: str
+    table: str
+    waiting: int = 0
+    rejected: int = 0
+    reasons: list[Reason] = field(default_factory=list)
+
+    @property
+    def top(self) -> list[Reason]:
+        """The reasons that hold back the most rows."""
+        return sorted(self.reasons, key=lambda reason: -reason.rows)[:REASONS]
+
+
+def kept_back(connection: Connection) -> list[KeptBack]:
+    """Every table with open rows, the most rows first."""
+    query = (
+        sa.select(
+            Reject.source,
+            Reject.table_name,
+            Reject.status,
+            Reject.rule,
+            Reject.column_name,
+            # one of them: some messages name the row they clash with
+            sa.func.min(Reject.message),
+            sa.func.count(),
+        )
+        .where(Reject.status.in_(OPEN))
+        .group_by(
+            Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name
+        )
+    )
+    found: dict[tuple[str, str], KeptBack] = {}
+    for source, name, status, rule, column, message, rows in connection.execute(query):
+        table = found.setdefault((source, name), KeptBack(source, name))
+        table.reasons.append(Reason(status, rule, column, message, rows))
+        if status == "waiting":
+            table.waiting += rows
+        else:
+            table.rejected += rows
+    return sorted(
+        found.values(), key=lambda t: (-(t.waiting + t.rejected), t.source, t.table)
+    )
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows to list; ``status`` is ``open``, ``all`` or one of the ledger's."""
+
+    status: str = "open"
+    source: str | None = None
+    table: str | None = None
+    load_id: int | None = None
+
+    def apply(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        if self.status == "open":
+            query = query.where(Reject.status.in_(OPEN))
+        elif self.status != "all":
+            query = query.where(Reject.status == self.status)
+        if self.source is not None:
+            query = query.where(Reject.source == self.source, Reject.table_name == self.table)
+        if self.load_id is not None:
+            query = query.where(Reject.load_id == self.load_id)
+        return query
+
+
+def count_rows(connection: Connection, chosen: Filter) -> int:
+    """How many rows the filter lets through."""
+    query = chosen.apply(sa.select(sa.func.count()).select_from(Reject))
+    return int(connection.execute(query).scalar_one())
+
+
+def list_rows(connection: Connection, chosen: Filter, page: int, size: int = PAGE) -> list[Any]:
+    """One page of rows: of one load in its own order, else the newest first; pages from 1."""
+    order = (Reject.row,) if chosen.load_id is not None else (Reject.reject_id.desc(),)
+    query = chosen.apply(sa.select(Reject.__table__)).order_by(*order)
+    return list(connection.execute(query.limit(size).offset((page - 1) * size)))
+
+
+def rows_let_in_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
+    """For a release or replay: the loads that its rows first arrived in, as
+    (load_id, file_name, door, rows)."""
+    query = (
+        sa.select(Load.load_id, Load.file_name, Load.door, sa.func.count().label("rows"))
+        .select_from(Reject)
+        .join(Load, Load.load_id == Reject.first_load_id)
+        .where(Reject.resolved_load_id == load_id)
+        .group_by(Load.load_id)
+        .order_by(Load.load_id)
+        .limit(PAGE)
+    )
+    return list(connection.execute(query))

@@ -1,0 +1,79 @@
+"""Numbers, times and states in words, as filters for the templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint
+
+from loader.contract.model import Freshness
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def number(value: float | None) -> str:
+    """``1,234``; a dash where there is none."""
+    return "–" if value is None else f"{value:,}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """``1 row``, ``1,234 rows``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest whole unit: ``2 days``, ``36 hours``."""
+    for size, unit in _UNITS:
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+            return counted(int(seconds // size), unit)
+    return "0 seconds" if seconds < 1 else "1 second"
+
+
+def seconds(value: float) -> str:
+    """How long something took: ``40 ms``, ``2.4 seconds``, ``12 minutes``."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} seconds" if value < 10 else span(value)
+
+
+def moment(value: datetime | None) -> str:
+    """``22 Nov 2026, 10:16 UTC``."""
+    if value is None:
+        return "–"
+    utc = value.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
+
+
+def ago(value: datetime | None) -> str:
+    """``12 minutes ago``, by this machine's clock."""
+    if value is None:
+        return "never"
+    seconds = (datetime.now(UTC) - value).total_seconds()
+    return "just now" if seconds < 5 else f"{span(seconds)} ago"
+
+
+def promise(freshness: Freshness | None) -> str:
+    """What the contract says of arrivals."""
+    if freshness is None:
+        return "none"
+    limits = []
+    if freshness.warn_after is not None:
+        limits.append(f"late after {span(freshness.warn_after)}")
+    if freshness.error_after is not None:
+        limits.append(f"overdue after {span(freshness.error_after)}")
+    return ", ".join(limits)
+
+
+def sentence(message: str) -> str:
+    """A rule's message as a sentence of its own: ``must not be empty`` → ``Must not be empty.``"""
+    message = message.strip()
+    if not message:
+        return ""
+    ended = message if message[-1] in ".!?…" else message + "."
+    return ended[0].upper() + ended[1:]
+
+
+def register(blueprint: Blueprint) -> None:
+    """Make these filters of every template."""
+    for word in (number, counted, span, seconds, moment, ago, promise, sentence):
+        blueprint.add_app_template_filter(word, word.__name__)

@@ -1,0 +1,148 @@
+"""Whatever happens to a table after a build was opened, the build sees it as it was.
+
+A random walk of loads, deletes and undos. The walk ranks versions as the loader does (by
+valid_from, then by arrival) and writes what it would write; at random moments a build is
+opened, and from then on its view must show what the mirror showed at that moment.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.dbt.builds.shop import Shop
+
+VIEW = "select order_id, status, _load_id, _row from staging.stg_erp__orders order by 1"
+MIRROR = VIEW.replace("staging.stg_erp__orders", "staging_erp.orders")
+KEYS = range(1, 5)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row that came, or (`status` None) a delete, which ranks behind what it deleted."""
+
+    order_id: int
+    day: int
+    load_id: int
+    row: int
+    status: str | None
+    first_load_id: int  # where a row that had to wait first arrived
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        return (self.day, self.first_load_id, self.row)
+
+
+@dataclass
+class Walk:
+    cursor: Any
+    chance: random.Random
+    known: list[Version] = field(default_factory=list)
+    brought: dict[int, list[Version]] = field(default_factory=dict)
+
+    def current(self, key: int) -> Version | None:
+        versions = [version for version in self.known if version.order_id == key]
+        return max(versions, key=lambda version: version.rank, default=None)
+
+    def step(self) -> None:
+        self.cursor.execute("insert into ledger.loads (seq) select count(*) + 1 from ledger.loads returning load_id")
+        load_id = self.cursor.fetchone()[0]
+        {"load": self.load, "late": self.load_late, "delete": self.delete, "undo": self.undo}[
+            self.chance.choices(["load", "late", "delete", "undo"], [5, 2, 2, 4])[0]
+        ](load_id)
+
+    def load(self, load_id: int, first_load_id: int | None = None) -> None:
+        first = first_load_id or load_id
+        for row in range(1, self.chance.randint(1, 4) + 1):
+            key, day = self.chance.choice(KEYS), self.chance.randint(1, 6)
+            version = Version(key, day, load_id, row, f"load {load_id}", first)
+            self.cursor.execute("insert into ledger.rejects values (%s, %s, %s, %s)", (load_id, row, first, row))
+            before = self.current(key)
+            self.known.append(version)
+            self.brought.setdefault(load_id, []).append(version)
+            if self.current(key) == version:
+                self.take_out(before, load_id, "replaced")
+                self.put_in(version)
+            else:
+                self.note(version, load_id, "older")
+
+    def load_late(self, load_id: int) -> None:
+        """Rows that waited since an earlier load."""
+        self.load(load_id, self.chance.randint(1, load_id))
+
+    def delete(self, load_id: int) -> None:
+        before = self.current(self.chance.choice(KEYS))
+        if before and before.status:
+            self.known.append(Version(before.order_id, before.day, load_id, 1, None, load_id))
+            self.take_out(before, load_id, "deleted")
+
+    def undo(self, load_id: int) -> None:
+        """Takes back an earlier load that brought rows; what stood before stands again."""
+        for version in self.brought.pop(self.chance.choice(list(self.brought) or [0]), []):
+            was = self.current(version.order_id)
+            self.known.remove(version)
+            if was == version:
+                self.cursor.execute("delete from staging_erp.orders where order_id = %s", (version.order_id,))
+                now = self.current(version.order_id)
+                if now and now.status:
+                    self.put_in(now)
+            self.note(version, load_id, "undone")
+
+    def put_in(self, version: Version) -> None:
+        self.cursor.execute(
+            "insert into staging_erp.orders (order_id, status, updated_at, _load_id, _row) values (%s, %s, %s, %s, %s)",
+            (version.order_id, version.status, f"2017-06-{version.day:02}", version.load_id, version.row),
+        )
+
+    def take_out(self, version: Version | None, load_id: int, reason: str) -> None:
+        if version and version.status:
+            self.cursor.execute("delete from staging_erp.orders where order_id = %s", (version.order_id,))
+            self.note(version, load_id, reason)
+
+    def note(self, version: Version, load_id: int, reason: str) -> None:
+        self.cursor.execute(
+            "insert into staging_erp.orders__history (order_id, status, updated_at, _load_id, _row, _written_load_id,"
+            " _reason) values (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                version.order_id, version.status, f"2017-06-{version.day:02}", version.load_id, version.row,
+                load_id, reason,
+            ),
+        )  # fmt: skip
+
+    def shown(self, query: str) -> list[tuple[Any, ...]]:
+        self.cursor.execute(query)
+        return list(self.cursor.fetchall())
+
+
+@pytest.fixture
+def walk(shop: Shop) -> Iterator[Walk]:
+    assert shop.dbt("run", "--select", "stg_erp__orders").success
+    connection = shop.connect()
+    with connection.cursor() as cursor:
+        yield Walk(cursor, random.Random())
+    connection.close()
+
+
+def test_what_a_build_sees_never_changes(walk: Walk) -> None:
+    differed = 0
+    for seed in range(10):
+        walk.cursor.execute(
+            "truncate ledger.loads, ledger.rejects, staging_erp.orders, staging_erp.orders__history restart identity"
+        )
+        walk.known.clear()
+        walk.brought.clear()
+        walk.chance.seed(seed)
+        for _ in range(8):
+            for _ in range(walk.chance.randint(1, 5)):
+                walk.step()
+            seen = walk.shown(MIRROR)
+            walk.cursor.execute("insert into ledger.builds (upper_bound) select max(seq) from ledger.loads")
+            for step in range(5):
+                assert walk.shown(VIEW) == seen, f"seed {seed}, {step} loads after the build was opened"
+                walk.step()
+            differed += walk.shown(MIRROR) != seen
+    assert differed > 40  # the walk does go somewhere

@@ -1,0 +1,204 @@
+"""Where door and dbt are held against each other: rows go through the door, dbt's queries judge.
+
+Every example runs in one transaction that is taken back at its end, on a copy of the project's
+database. Rows are forced past the door into `forced`, a schema of tables like the mirrors but
+without key or constraint, which dbt's queries are then pointed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from loader.contract.model import Contract, Table
+from loader.contract.types import identifier
+from loader.intake.load import load_stream
+from loader.intake.receipt import Receipt
+from loader.ledger.loads import Origin
+from tests.property.csv_text import csv_of
+from tests.property.projects import DbtTest, Project, Row
+from tests.property.reading import Kind, Unclear, read, stored, written
+
+@dataclass(frozen=True)
+class Kept:
+    """A row that was not let in, as the ledger keeps it."""
+
+    row: int
+    status: str
+    faults: list[dict[str, Any]]
+    payload: Row
+
+    @property
+    def mistyped(self) -> set[str]:
+        return {fault["column"] for fault in self.faults if fault["rule"] == "data_type"}
+
+
+class OneTransaction:
+    """Stands for an engine whose every transaction is a savepoint of one that stays open."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        point = self.connection.begin_nested()
+        try:
+            yield self.connection
+        except BaseException:
+            if point.is_active:
+                point.rollback()
+            raise
+        point.commit()
+
+
+class Bench:
+    """One example: a door, a database, and what dbt finds in it."""
+
+    def __init__(self, project: Project, connection: Connection, database: str, contract: Contract) -> None:
+        self.project, self.connection, self.contract = project, connection, contract
+        self.database, self.compiled_in = database, project.settings.database
+
+    def table(self, table_id: str) -> Table:
+        return self.contract.find(table_id)
+
+    def load(self, table_id: str, rows: Sequence[Row]) -> Receipt:
+        table = self.table(table_id)
+        stream = csv_of(rows, list(table.column_names))
+        engine: Any = OneTransaction(self.connection)
+        return load_stream(engine, self.contract, table, stream, "csv", Origin("api", "tests"))
+
+    def fetch(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.connection.connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def failures(self, test: DbtTest, forced: Sequence[str] = ()) -> int:
+        """How many rows fail dbt's test; `forced` are tables taken from the schema of that name."""
+        sql = test.on(self.database, self.compiled_in)
+        for table_id in forced:
+            table = self.table(table_id)
+            mirror = f'"{self.database}".{identifier(table.schema)}.{identifier(table.identifier)}'
+            sql = sql.replace(mirror, f'"{self.database}".{forced_name(table)}')
+        # dbt's tests on values count rows by value; all others give one row a failure
+        return int(self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({sql}\n) as failed")[0][0])
+
+    def kept(self, receipt: Receipt) -> list[Kept]:
+        found = self.fetch(
+            "select row, status, faults, payload from ledger.rejects where load_id = %s order by row", receipt.load_id
+        )
+        return [Kept(*row) for row in found]
+
+    def brought(self, table_id: str, load_id: int) -> dict[int, dict[str, Any]]:
+        """The rows that a load brought in, by their number: mirror and history, read by Python."""
+        table, kinds = self.table(table_id), self.project.columns[table_id]
+        texts = ", ".join(f"{identifier(name)}::text" for name in kinds)
+        found = self.fetch(
+            f"select _row, {texts} from {table.mirror} where _load_id = %s "
+            f"union all select _row, {texts} from {table.history} as h where _load_id = %s and _reason <> 'undone'",
+            load_id, load_id,
+        )  # fmt: skip
+        rows: dict[int, dict[str, Any]] = {}
+        for number, *values in found:
+            assert number not in rows, f"row {number} of load {load_id} stands twice"
+            rows[number] = {n: stored(v, k) for (n, k), v in zip(kinds.items(), values, strict=True)}
+        return rows
+
+    def standing(self, table_id: str) -> list[dict[str, Any]]:
+        """Every version there is of the table, read by Python."""
+        table = self.table(table_id)
+        loads = self.fetch(f"select distinct _load_id from (table {table.mirror}) as m union "
+                           f"select distinct _load_id from {table.history}")  # fmt: skip
+        return [row for (load_id,) in loads for row in self.brought(table_id, load_id).values()]
+
+    def says(self, table_id: str, row: Row) -> dict[str, Any]:
+        """The row as Python reads it; :class:`Unclear` stands where a column says no one value."""
+        return {name: reading(row.get(name), kind) for name, kind in self.project.columns[table_id].items()}
+
+    def postgres_takes(self, text: str, kind: Kind) -> bool:
+        return bool(self.fetch("select pg_input_is_valid(%s, %s)", text, kind.data_type)[0][0])
+
+    @contextmanager
+    def forcing(self, table_id: str) -> Iterator[None]:
+        """The table's forced copy holds what stands in its mirror, till the end of the block."""
+        table = self.table(table_id)
+        with self.connection.begin_nested() as point:
+            self.fetch(f"insert into {forced_name(table)} select * from {table.mirror}")
+            yield
+            point.rollback()
+
+    @contextmanager
+    def forced(self, table_id: str, row: Row) -> Iterator[None]:
+        """The row stands in the forced copy as the current one of its key, till the end of the block."""
+        table, kinds = self.table(table_id), self.project.columns[table_id]
+        values = [written(reading(row.get(name), kind), row.get(name), kind) for name, kind in kinds.items()]
+        casts = ", ".join(f"%s::{kind.data_type}" for kind in kinds.values())
+        names = ", ".join(identifier(name) for name in kinds)
+        same_key = " and ".join(f"old.{identifier(k)} = new.{identifier(k)}" for k in table.primary_key)
+        with self.connection.begin_nested() as point:
+            self.fetch(
+                f"delete from {forced_name(table)} as old using (values ({casts})) as new ({names}) where {same_key}",
+                *values,
+            )
+            self.fetch(
+                f"insert into {forced_name(table)} ({names}, _load_id, _row, _loaded_at) "
+                f"values ({casts}, 0, 0, now())",
+                *values,
+            )
+            yield
+            point.rollback()
+
+
+def reading(text: str | None, kind: Kind) -> Any:
+    """What the text says, or the :class:`Unclear` that says why it says nothing."""
+    if text is None:
+        return None
+    try:
+        return read(text, kind)
+    except Unclear as unclear:
+        return unclear
+
+
+def counted(test: DbtTest) -> str:
+    if test.name == "accepted_values":
+        return "n_records"
+    return "n_records - 1" if test.name in ("unique", "unique_together") else "1"
+
+
+def forced_name(table: Table) -> str:
+    return f"forced.{identifier(table.id)}"
+
+
+def make_forced(engine: Engine, contract: Contract) -> None:
+    """The schema `forced`: each mirror's columns, and nothing that could refuse a row."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("create schema forced"))
+        for table in contract:
+            connection.execute(
+                sa.text(f"create table {forced_name(table)} as select * from {table.mirror} with no data")
+            )
+
+
+@contextmanager
+def bench(project: Project, engine: Engine, contract: Contract | None = None) -> Iterator[Bench]:
+    """A bench whose every effect is taken back. `contract` puts another door before the same dbt."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        try:
+            yield Bench(project, connection, str(engine.url.database or _name(connection)), contract or project.contract)
+        finally:
+            transaction.rollback()
+
+
+def _name(connection: Connection) -> str:
+    return str(connection.execute(sa.text("select current_database()")).scalar_one())
+
+
+def changed(contract: Contract, table_id: str, **changes: Any) -> Contract:
+    """The contract with one table changed: a door that judges by other rules than dbt."""
+    table = replace(contract.find(table_id), **changes)
+    return replace(contract, tables={**contract.tables, (table.source, table.name): table})
