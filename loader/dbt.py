@@ -43,7 +43,7 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
     """
     command = [*dbt_command(), "--no-use-colors", *arguments]
     last: deque[str] = deque(maxlen=LAST_LINES)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=settings.project_dir,
         env=dict(os.environ) | settings.environment(),
@@ -52,17 +52,16 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    )
-    try:
+    ) as process:
         assert process.stdout is not None
-        for text in process.stdout:
-            last.append(text.rstrip())
-            line(text.rstrip())
-        status = process.wait()
-    except BaseException:
-        process.terminate()  # also on Ctrl-C: dbt then cancels its queries
-        process.wait()
-        raise
+        try:
+            for text in process.stdout:
+                last.append(text.rstrip())
+                line(text.rstrip())
+        except BaseException:
+            process.terminate()  # also on Ctrl-C: dbt then cancels its queries
+            raise
+    status = process.returncode
     if status:
         said = "\n".join(f"  {text}" for text in last)
         remedy = f"Its log is {settings.project_dir / 'logs' / 'dbt.log'}."

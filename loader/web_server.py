@@ -5,6 +5,7 @@ that runs the app."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,23 +92,17 @@ class WebServer:
             running.send_signal(signal.SIGHUP)
             return False
         self._ready_to_start()
-        with self.log.open("a") as log:
-            said_before = log.tell()
-            process = subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.environment(),
-                start_new_session=True,
-            )
+        self.log.touch()
+        said_before = self.log.stat().st_size
+        pid = self._launch()
         give_up = time.monotonic() + START_SECONDS
         while not self.answers():
-            if process.poll() is not None or time.monotonic() > give_up:
-                process.terminate()
-                said = self.log.read_text(errors="replace")[said_before:].strip().splitlines()
-                causes = [line for line in said if "Error" in line or "Remedy" in line] or said or ["it said nothing"]
-                raise Remedy(f"The web server did not come up: {causes[-1].strip()}", f"Its log is {self.log}.")
+            if not _lives(pid) or time.monotonic() > give_up:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                raise Remedy(
+                    f"The web server did not come up: {self._last_words(said_before)}", f"Its log is {self.log}."
+                )
             time.sleep(0.1)
         return True
 
@@ -117,13 +112,14 @@ class WebServer:
         if process is None:
             return False
         process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except psutil.TimeoutExpired as error:
-            raise Remedy(
-                f"The web server (process {process.pid}) has not ended within {STOP_SECONDS} seconds.",
-                f"See {self.log}; `kill -9 {process.pid}` ends it, and no load is half done by that.",
-            ) from error
+        give_up = time.monotonic() + STOP_SECONDS
+        while _lives(process.pid):  # not psutil's wait: in a container nobody may reap what has ended
+            if time.monotonic() > give_up:
+                raise Remedy(
+                    f"The web server (process {process.pid}) has not ended within {STOP_SECONDS} seconds.",
+                    f"See {self.log}; `kill -9 {process.pid}` ends it, and no load is half done by that.",
+                )
+            time.sleep(0.05)
         self.pid_file.unlink(missing_ok=True)
         return True
 
@@ -146,8 +142,27 @@ class WebServer:
         except OSError:
             return False
 
+    def _launch(self) -> int:
+        """Starts gunicorn as a child of nobody's: a shell in a session of its own puts it
+        into the background and ends. Returns its pid."""
+        shell = ["sh", "-c", '"$@" >>"$0" 2>&1 </dev/null & echo $!', str(self.log), *self.command()]
+        said = subprocess.run(
+            shell, env=self.environment(), start_new_session=True, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return int(said.stdout)
+
+    def _last_words(self, said_before: int) -> str:
+        """Why it did not come up, out of what it logged since."""
+        with self.log.open(errors="replace") as log:
+            log.seek(said_before)
+            said = log.read().strip().splitlines()
+        causes = [line.strip() for line in said if re.match(r"[\w.]*(Error|Remedy|Exception)\b", line.strip())]
+        return (causes or said or ["it said nothing"])[-1]
+
     def _ready_to_start(self) -> None:
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        if self.running() is None:  # left by a crash: gunicorn would take any process of that number for itself
+            self.pid_file.unlink(missing_ok=True)
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -162,3 +177,9 @@ class WebServer:
                     f"Port {self.port} on {self.host} is taken by {port_owner(self.port)}.",
                     f"Choose another, as in PORT={self.port + 1} make up or loader serve --port {self.port + 1}.",
                 ) from error
+
+
+def _lives(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False

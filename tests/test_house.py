@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -126,6 +127,25 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
     assert made.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in made.stderr
     assert "3.8.2" in made.stderr
+
+
+@pytest.mark.parametrize(("required", "status"), [("0", 0), ("1", 1)])
+def test_a_check_without_its_tool_is_skipped_unless_all_are_required(
+    tmp_path: Path, required: str, status: int
+) -> None:
+    for name in ("bash", "dirname", "mktemp", "rm", "sed"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    run = subprocess.run(
+        ["bash", str(ROOT / ".ci" / "checks"), "lint"],
+        env={"PATH": str(tmp_path), "REQUIRE_ALL": required},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == status, run.stdout + run.stderr
+    verdict = "FAILED  " if required == "1" else "SKIPPED "
+    assert f"{verdict}python types: mypy is not installed" in run.stdout
+    assert run.stdout.splitlines()[-1].startswith("0 checks passed")
 
 
 def test_no_secret_is_in_the_tree() -> None:

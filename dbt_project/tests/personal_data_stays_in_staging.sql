@@ -1,4 +1,5 @@
 -- sqlfluff:ignore:templating
+-- noqa: disable=LT02
 -- Columns of models to the right of the staging layer that bear the name of a
 -- column which the contract marks `pii: direct`: columns that are described,
 -- and columns that are there (a column need not be described to be there).

@@ -24,7 +24,7 @@ expected as (
         {{ total_amount('order_lines.sales_amount') }} as all_lines,
         {{ total_amount(
             'case when not orders.is_cancelled then '
-            ~ in_base_currency('order_lines.sales_amount', 'exchange_rates.rate_to_base')
+            ~ in_base_currency('order_lines.sales_amount', 'orders.currency_code', 'exchange_rates.rate_to_base')
             ~ ' end'
         ) }} as counted_as_sales
     from order_lines

@@ -1,15 +1,14 @@
 -- Quantities and discounts arrive in the marts as sales do (fct_sales against
 -- staging is sales_amount_reconciles). One row a table that differs.
-{% set measures = ['units', 'retail_discount', 'coupon_match_discount', 'coupon_discount'] %}
-
-with totals as (
+with shown as (
 
     {% for model in ['sales_daily', 'product_performance'] -%}
     select
-        '{{ model }}' as table_name
-        {%- for measure in measures %},
-        {{ total_amount(measure) }} as {{ measure }}
-        {%- endfor %}
+        '{{ model }}' as table_name,
+        {{ units_sold('units') }} as units,
+        {{ total_amount('retail_discount') }} as retail_discount,
+        {{ total_amount('coupon_match_discount') }} as coupon_match_discount,
+        {{ total_amount('coupon_discount') }} as coupon_discount
     from {{ ref(model) }}
     {% if not loop.last %}
     union all
@@ -21,7 +20,7 @@ with totals as (
 expected as (
 
     select
-        {{ total_amount('quantity') }} as units,
+        {{ units_sold() }} as units,
         {{ total_amount('retail_discount') }} as retail_discount,
         {{ total_amount('coupon_match_discount') }} as coupon_match_discount,
         {{ total_amount('coupon_discount') }} as coupon_discount
@@ -30,14 +29,19 @@ expected as (
 )
 
 select
-    totals.table_name,
-    {%- for measure in measures %}
-    totals.{{ measure }},
-    expected.{{ measure }} as expected_{{ measure }}{{ ',' if not loop.last }}
-    {%- endfor %}
-from totals
+    shown.table_name,
+    shown.units,
+    expected.units as expected_units,
+    shown.retail_discount,
+    expected.retail_discount as expected_retail_discount,
+    shown.coupon_match_discount,
+    expected.coupon_match_discount as expected_coupon_match_discount,
+    shown.coupon_discount,
+    expected.coupon_discount as expected_coupon_discount
+from shown
 cross join expected
 where
-    {%- for measure in measures %}
-    {{ 'or ' if not loop.first }}totals.{{ measure }} <> expected.{{ measure }}
-    {%- endfor %}
+    shown.units <> expected.units
+    or shown.retail_discount <> expected.retail_discount
+    or shown.coupon_match_discount <> expected.coupon_match_discount
+    or shown.coupon_discount <> expected.coupon_discount

@@ -313,6 +313,8 @@ def _format_to_iso(template: str) -> tuple[str, str]:
             f"format {template!r} must name YYYY, MM and DD once each "
             f"(and may name HH24, MI, SS)"
         )
+    if ("MI" in order and "HH24" not in order) or ("SS" in order and "MI" not in order):
+        raise UnknownType(f"format {template!r} names minutes without hours, or seconds without minutes")
     place = {word: f"\\{index}" for index, word in enumerate(order, 1)}
     iso = f"{place['YYYY']}-{place['MM']}-{place['DD']}"
     if "HH24" in place:

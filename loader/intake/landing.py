@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from io import BytesIO, RawIOBase
 
+import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
@@ -58,9 +59,14 @@ def fill(
         source = _CopySource(decoder, table, aside, progress)
         target = listed(("_row", *decoder.columns, "_plain"))
         with connection.connection.cursor() as cursor:
-            cursor.copy_expert(  # type: ignore[attr-defined]
-                f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE
-            )
+            try:
+                cursor.copy_expert(  # type: ignore[attr-defined]
+                    f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE
+                )
+            except psycopg2.Error as error:
+                if source.failure is not None:
+                    raise source.failure from error
+                raise
             if source.set_aside:
                 aside.seek(0)
                 cursor.copy_expert(  # type: ignore[attr-defined]
@@ -136,6 +142,8 @@ class _CopySource(RawIOBase):
         self._progress = progress
         self.rows = 0
         self.set_aside = 0
+        #: Why the body could not be read further: COPY reports it as an error of its own.
+        self.failure: Exception | None = None
 
     def readable(self) -> bool:
         return True
@@ -146,6 +154,9 @@ class _CopySource(RawIOBase):
                 self._piece = next(self._pieces)
             except StopIteration:
                 return b""
+            except Exception as failure:
+                self.failure = failure
+                raise
         if size < 0 or size >= len(self._piece):
             piece, self._piece = self._piece, b""
         else:

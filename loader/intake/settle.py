@@ -123,6 +123,7 @@ def _judge_and_store(
     refers_to_itself = any(r.parent == (table.source, table.name) for r in table.relationships)
 
     def set_waiting() -> None:
+        run(connection, "delete from pg_temp.fault where verdict = 'waiting'")
         parents.set_waiting(connection, contract, table)
 
     if refers_to_itself and store.judges_unique(table):

@@ -8,6 +8,7 @@ is one, then by where they first arrived; of events the first one stands.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -33,32 +34,79 @@ def store(
     """Write the accepted rows of ``candidate``; repeats go to ``repeated``, refusals to ``fault``.
 
     A refused duplicate value changes what the others leave behind, so this is done again
-    without it until every ``unique`` rule holds; ``after_refusal`` is called before that.
+    without it until every ``unique`` rule holds, and no row is refused for a value that nobody
+    holds in the end. ``after_refusal`` is called before each time.
     """
     rules = [r for r in table.unique_rules if r.severity == "error" and _beyond_key(table, r)]
     while True:
         savepoint = connection.begin_nested()
         _write(connection, table, load_id)
         clashes = [clash for rule in rules for clash in _clashes(connection, table, rule, load_id)]
-        if not clashes:
+        in_vain = [] if clashes else _give_reasons(connection, table, rules)
+        if not clashes and not in_vain:
             savepoint.commit()
             return
         savepoint.rollback()
-        _refuse(connection, table, load_id, clashes)
+        if clashes:
+            _refuse(connection, table, load_id, clashes)
+        else:
+            run(connection, f"delete from pg_temp.fault where _row in ({', '.join(map(str, in_vain))})")
         after_refusal()
 
 
-def _refuse(
-    connection: Connection, table: Table, load_id: int, clashes: list[tuple[int, str]]
-) -> None:
-    values = ", ".join(
-        f"({row}, 'rejected', {literal(faults)}::jsonb)" for row, faults in _once(clashes)
-    )
-    run(connection, f"insert into pg_temp.fault values {values}")
+@dataclass(frozen=True)
+class _Clash:
+    """A row of this load whose value is taken, and who has it if that is a row of this load too."""
+
+    row: int
+    holder: int | None
+
+
+def _refuse(connection: Connection, table: Table, load_id: int, clashes: list[_Clash]) -> None:
+    """Refuse in the rows' order; who clashes only with a row refused here is asked again."""
+    refused: set[int] = set()
+    for clash in sorted(clashes, key=lambda clash: clash.row):
+        if clash.holder not in refused:
+            refused.add(clash.row)
+    values = ", ".join(f"({row}, 'clash')" for row in sorted(refused))
+    run(connection, f"insert into pg_temp.fault (_row, verdict) values {values}")
+    columns = listed(table.column_names)
     run(
         connection,
-        f"delete from {table.mirror} as m using pg_temp.fault as f "
-        f"where m._load_id = {load_id} and m._row = f._row",
+        f"with taken_back as (delete from {table.mirror} as m using pg_temp.fault as f "
+        f"where m._load_id = {load_id} and m._row = f._row returning m.*) "
+        f"insert into pg_temp.candidate (_row, {columns}, _ok) select _row, {columns}, true from taken_back",
+    )
+
+
+def _give_reasons(connection: Connection, table: Table, rules: list[UniqueRule]) -> list[int]:
+    """Say of the rows refused as not unique who stands in their way; those in whose way nobody is."""
+    if not rules or not fetch(connection, "select 1 from pg_temp.fault where verdict = 'clash' limit 1"):
+        return []
+    reasons = " union all ".join(_reasons(table, rule, place) for place, rule in enumerate(rules))
+    run(
+        connection,
+        "update pg_temp.fault as f set verdict = 'rejected', faults = r.faults from "
+        f"(select _row, jsonb_agg(fault order by place) as faults from ({reasons}) as r group by _row) as r "
+        "where r._row = f._row and f.verdict = 'clash'",
+    )
+    return [row[0] for row in fetch(connection, "select _row from pg_temp.fault where verdict = 'clash'")]
+
+
+def _reasons(table: Table, rule: UniqueRule, place: int) -> str:
+    """SQL for (_row, place, fault) of the rows that clash by ``rule`` with what stands in the mirror."""
+    judged = f"({rule.where}) is true" if rule.where else "true"
+    key = " || ', ' || ".join(f"o.{identifier(k)}::text" for k in table.primary_key)
+    value = " || ', ' || ".join(f"c.{identifier(c)}::text" for c in rule.columns)
+    column = rule.columns[0] if len(rule.columns) == 1 else None
+    made = fault(column, rule.name, "is already taken", value)
+    words = literal(f"must be unique, and stands already in the row with {', '.join(table.primary_key)} ")
+    return (
+        f"select c._row, {place} as place, {made} || jsonb_build_object('message', {words} || {key}) as fault "
+        f"from (select * from pg_temp.candidate where _ok and {judged}) as c "
+        "inner join pg_temp.fault as f on f._row = c._row and f.verdict = 'clash' "
+        f"inner join (select * from {table.mirror} where {judged}) as o "
+        f"on {equal(rule.columns, 'o', 'c')} and not ({equal(table.primary_key, 'o', 'c')})"
     )
 
 
@@ -68,15 +116,8 @@ def count_clashes(
     """How many rows of this load break a ``unique`` rule that only warns, and the first."""
     if not _beyond_key(table, rule):
         return 0, None
-    rows = [row for row, _ in _clashes(connection, table, rule, load_id)]
+    rows = [clash.row for clash in _clashes(connection, table, rule, load_id)]
     return len(rows), min(rows, default=None)
-
-
-def _once(clashes: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    first: dict[int, str] = {}
-    for row, faults in clashes:
-        first.setdefault(row, faults)
-    return list(first.items())
 
 
 def _beyond_key(table: Table, rule: UniqueRule) -> bool:
@@ -84,28 +125,21 @@ def _beyond_key(table: Table, rule: UniqueRule) -> bool:
     return bool(table.primary_key) and not set(table.primary_key) <= set(rule.columns)
 
 
-def _clashes(
-    connection: Connection, table: Table, rule: UniqueRule, load_id: int
-) -> list[tuple[int, str]]:
-    """(row, faults) of this load's rows whose value a row before them holds."""
-    where = f"({rule.where}) is true" if rule.where else "true"
-    scope = f"select *, ({where}) as _judged from {table.mirror}"
-    key = " || ', ' || ".join(f"o.{identifier(k)}::text" for k in table.primary_key)
-    value = " || ', ' || ".join(f"m.{identifier(c)}::text" for c in rule.columns)
-    column = rule.columns[0] if len(rule.columns) == 1 else None
-    made = fault(column, rule.name, "is already taken", value)
-    named = ", ".join(table.primary_key)
+def _clashes(connection: Connection, table: Table, rule: UniqueRule, load_id: int) -> list[_Clash]:
+    """This load's rows whose value a row before them holds: one that stood, or the load's first."""
+    columns = listed(rule.columns)
+    judged = f"({rule.where}) is true" if rule.where else "true"
     found = fetch(
         connection,
-        f"select m._row, jsonb_build_array({made} || jsonb_build_object('message', "
-        f"{literal(f'must be unique, and stands already in the row with {named} ')} || {key}))"
-        "::text "
-        f"from ({scope}) as m inner join ({scope}) as o "
-        f"on {equal(rule.columns, 'o', 'm')} and not ({equal(table.primary_key, 'o', 'm')}) "
-        f"where m._load_id = {load_id} and m._judged and o._judged "
-        f"and (o._load_id <> {load_id} or o._row < m._row) order by m._row",
+        f"select _row, case when _holder_load_id = {load_id} then _holder_row end from ("
+        "select _row, _load_id, row_number() over w as _place, first_value(_row) over w as _holder_row, "
+        f"first_value(_load_id) over w as _holder_load_id from {table.mirror} "
+        f"where {judged} and ({columns}) in "
+        f"(select {columns} from {table.mirror} where _load_id = {load_id}) "
+        f"window w as (partition by {columns} order by _load_id = {load_id}, _load_id, _row)) as held "
+        f"where _place > 1 and _load_id = {load_id}",
     )
-    return [(row[0], row[1]) for row in found]
+    return [_Clash(*row) for row in found]
 
 
 def _write(connection: Connection, table: Table, load_id: int) -> None:

@@ -12,7 +12,7 @@ from loader.contract.faults import ContractError
 from loader.contract.model import Contract
 from loader.ledger.upgrade import upgrade_ledger
 from loader.migrate.difference import make_plan
-from loader.migrate.locks import lock_relations, lock_timeout, stand_in_a_row
+from loader.migrate.locks import is_lock_timeout, lock_timeout, stand_in_a_row, take_locks, timeouts_explained
 from loader.migrate.plan import Plan
 from loader.migrate.sql import run
 from loader.remedy import Remedy
@@ -52,9 +52,10 @@ def migrate(
     with engine.connect() as connection:
         if plan_only:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
+            with timeouts_explained(engine, lock_seconds), connection.begin():
+                lock_timeout(connection, lock_seconds)
                 return make_plan(connection, contract)
-        with connection.begin():
+        with timeouts_explained(engine, lock_seconds), connection.begin():
             stand_in_a_row(connection, say)
             plan = _locked_plan(connection, contract, lock_seconds)
             _apply(connection, plan)
@@ -63,17 +64,15 @@ def migrate(
 
 def _locked_plan(connection: sa.Connection, contract: Contract, seconds: float) -> Plan:
     """A plan that still holds when its tables are locked: rows may arrive while we wait."""
+    lock_timeout(connection, seconds)
     plan = make_plan(connection, contract)
     for _ in range(_ROUNDS):
         if plan.refusals:
             raise Refused(plan)
-        wanted = dict(lock for change in plan.changes for lock in change.locks)
-        if not wanted:
-            return plan
-        lock_relations(connection, wanted, seconds)
-        again = make_plan(connection, contract)
+        take_locks(connection, plan.locks, seconds)
+        lock_timeout(connection, seconds)
+        again = make_plan(connection, contract) if plan.locks else plan
         if again == plan:
-            lock_timeout(connection, seconds)
             return plan
         plan = again
     raise Remedy(
@@ -98,7 +97,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if error.connection_invalidated or error.orig is None:
+        if error.connection_invalidated or error.orig is None or is_lock_timeout(error):
             raise
         raise Remedy(
             f"PostgreSQL does not do this: {what} ({str(error.orig).strip()}).",

@@ -15,7 +15,7 @@ from loader.migrate.catalog import Catalog, read_catalog, standing_histories
 from loader.migrate.compare import compare
 from loader.migrate.ddl import RelationSpec, create_statements, relations, schemas
 from loader.migrate.indexes import name_fault
-from loader.migrate.plan import Change, Plan
+from loader.migrate.plan import Change, Lock, Plan
 from loader.migrate.sql import run
 from loader.migrate.verify import verify_rules
 from loader.migrate.views import dependent_views
@@ -51,7 +51,14 @@ def make_plan(connection: sa.Connection, contract: Contract) -> Plan:
         (*made, *down, *changes, *up),
         tuple(_distinct([*refusals, *obstacles])),
         tuple(dict.fromkeys(warnings)),
+        tuple(_ledger_locks(connection)) if ledger.is_needed else (),
     )
+
+
+def _ledger_locks(connection: sa.Connection) -> Iterator[Lock]:
+    """All of a standing ledger: a load writes there too, and would meet us half-way."""
+    for name in sa.inspect(connection).get_table_names(schema=LEDGER):
+        yield Lock.on_table(f"{identifier(LEDGER)}.{identifier(name)}", "access exclusive")
 
 
 class _TablePlanner:
@@ -68,7 +75,7 @@ class _TablePlanner:
     def plan(self, wanted: tuple[RelationSpec, RelationSpec]) -> Change | None:
         words: list[str] = []
         statements: list[str] = []
-        locks: list[tuple[str, str]] = []
+        locks: list[Lock] = []
         for relation in wanted:
             standing = self.catalog.relations.get((relation.schema, relation.name))
             if standing is None:
@@ -81,7 +88,7 @@ class _TablePlanner:
             own = [f"alter table {relation.sql}\n    " + ",\n    ".join(found.actions)] if found.actions else []
             own += found.statements
             if own:
-                locks.append((relation.sql, _lock_mode(own)))
+                locks.append(Lock.on_table(relation.sql, _lock_mode(own)))
             statements += own
             words += found.words
             self.faults += found.faults
@@ -158,7 +165,7 @@ def _views(
 ) -> tuple[list[Change], list[Change], list[Fault]]:
     """Views on altered columns: how they are taken down and put back, and what hinders."""
     views, obstacles = dependent_views(connection, altered)
-    down = [Change(f"view {view.name}", (), (view.drop,)) for view in reversed(views)]
+    down = [Change(f"view {view.name}", (), (view.drop,), (view.lock,)) for view in reversed(views)]
     up = [Change(f"view {view.name}", ("put back on the new types",), view.restore) for view in views]
     named = {relation.oid: key for key, relation in catalog.relations.items()}
     owners = {(r.schema, r.name): table for table in contract for r in relations(table, contract)}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from loader.contract.types import literal
+from loader.migrate.plan import Lock
 from loader.migrate.sql import run
 from loader.remedy import Remedy
 
 #: Two migrates of one database stand in a row by this number ('gatehous' in ASCII).
 ADVISORY_KEY = int.from_bytes(b"gatehous")
-#: Less than PostgreSQL's deadlock_timeout (1 s): a load that we stand across is never the
-#: one that is ended.
-_ATTEMPT_MS = 400
+#: Less than PostgreSQL's deadlock_timeout (1 s): whoever we stand across is never the one
+#: that is ended.
+_ATTEMPT_SECONDS = 0.4
 _NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
 
@@ -37,20 +39,24 @@ _CONFLICTS = {
     ),
 }  # fmt: skip
 
+# Whoever holds a lock of some modes, on one relation or (null) on any but the catalog's.
 _HOLDERS = """
 select
     l.pid,
     l.mode,
+    format('%I.%I', n.nspname, c.relname) as relation,
     a.usename,
     nullif(a.application_name, '') as application_name,
     a.state,
-    date_trunc('second', a.xact_start) as since,
+    a.xact_start as since,
     date_trunc('second', clock_timestamp() - a.xact_start)::text as lasted
 from pg_locks l
+inner join pg_class c on c.oid = l.relation
+inner join pg_namespace n on n.oid = c.relnamespace
 left join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'relation'
     and l.database = (select oid from pg_database where datname = current_database())
-    and l.relation = to_regclass(:relation)
+    and (l.relation = to_regclass(:relation) or (cast(:relation as text) is null and n.nspname !~ '^pg_'))
     and l.granted
     and l.mode = any(:modes)
     and l.pid is distinct from pg_backend_pid()
@@ -66,8 +72,8 @@ def stand_in_a_row(connection: sa.Connection, say: Callable[[str], None]) -> Non
     run(connection, f"select pg_advisory_xact_lock({ADVISORY_KEY})")
 
 
-def lock_relations(connection: sa.Connection, wanted: dict[str, str], seconds: float) -> None:
-    """Takes every lock of ``wanted`` (quoted relation: mode), or none of them.
+def take_locks(connection: sa.Connection, wanted: list[Lock], seconds: float) -> None:
+    """Takes every lock of ``wanted``, in its order, or none of them.
 
     Tries for ``seconds``, each time giving back what it has: nobody queues behind us for
     longer than a moment. Raises :class:`Remedy` that says who holds what.
@@ -75,43 +81,53 @@ def lock_relations(connection: sa.Connection, wanted: dict[str, str], seconds: f
     until = time.monotonic() + seconds
     while (busy := _try(connection, wanted)) is not None:
         if time.monotonic() >= until:
-            raise _busy(connection, busy, wanted[busy], seconds)
+            raise _busy(connection, busy, seconds)
         time.sleep(0.1)
 
 
-def _try(connection: sa.Connection, wanted: dict[str, str]) -> str | None:
-    """Takes the locks; or gives back all and returns the relation that was not to be had."""
+def _try(connection: sa.Connection, wanted: list[Lock]) -> Lock | None:
+    """Takes the locks; or gives back all and returns the one that was not to be had."""
     savepoint = connection.begin_nested()
-    relation = ""
-    try:
-        run(connection, f"set local lock_timeout = {_ATTEMPT_MS}")
-        for relation, mode in sorted(wanted.items()):
-            run(connection, f"lock table only {relation} in {mode} mode")
-    except DBAPIError as error:
-        savepoint.rollback()
-        if getattr(error.orig, "pgcode", None) in (_NOT_AVAILABLE, _DEADLOCK):
-            return relation
-        raise
+    until = time.monotonic() + _ATTEMPT_SECONDS
+    for lock in wanted:
+        left = max(1, int((until - time.monotonic()) * 1000))
+        try:
+            run(connection, f"set local lock_timeout = {left}; {lock.statement}")
+        except DBAPIError as error:
+            savepoint.rollback()
+            if getattr(error.orig, "pgcode", None) in (_NOT_AVAILABLE, _DEADLOCK):
+                return lock
+            raise
     savepoint.commit()
     return None
 
 
-def _busy(connection: sa.Connection, relation: str, mode: str, seconds: float) -> Remedy:
-    name = relation.replace('"', "")
-    rows = connection.execute(sa.text(_HOLDERS), {"relation": relation, "modes": list(_CONFLICTS[mode])}).all()
+def _busy(connection: sa.Connection, lock: Lock, seconds: float) -> Remedy:
+    name = lock.relation.replace('"', "")
+    parameters = {"relation": lock.relation, "modes": list(_CONFLICTS[lock.mode])}
+    rows = connection.execute(sa.text(_HOLDERS), parameters).all()
     if not rows:
         return Remedy(
-            f"{name} was in use again and again for {seconds:g} seconds.",
+            f"{name} was in use again and again for {seconds:g} seconds. Nothing was changed.",
             "Migrate again when fewer loads and builds run.",
         )
-    pids = dict.fromkeys(row.pid for row in rows)
-    holders = "; ".join(_holder(next(row for row in rows if row.pid == pid)) for pid in pids)
-    ends = [f"select pg_terminate_backend({pid})" for pid in pids if pid is not None]
     return Remedy(
-        f"{name} is in use, and was for {seconds:g} seconds: {holders}. Nothing was changed.",
-        "Wait until that has ended and migrate again"
-        + (f"; or, if it hangs, end it: {'; '.join(ends)}." if ends else "."),
+        f"{name} is in use, and was for {seconds:g} seconds: {_holders(rows)}. Nothing was changed.", _way_out(rows)
     )
+
+
+def _holders(rows: Sequence[sa.Row[Any]]) -> str:
+    first_of: dict[int | None, sa.Row[Any]] = {}
+    for row in rows:
+        first_of.setdefault(row.pid, row)
+    return "; ".join(_holder(row) for row in first_of.values())
+
+
+def _way_out(rows: Sequence[sa.Row[Any]]) -> str:
+    ends = dict.fromkeys(f"select pg_terminate_backend({row.pid})" for row in rows if row.pid is not None)
+    if not ends:
+        return "Migrate again when that has ended."
+    return f"Wait until that has ended and migrate again; or, if it hangs, end it: {'; '.join(ends)}."
 
 
 def _holder(row: sa.Row[Any]) -> str:
@@ -119,7 +135,28 @@ def _holder(row: sa.Row[Any]) -> str:
         return f"a prepared transaction holds it ({row.mode}; see pg_prepared_xacts)"
     program = f" with {row.application_name}" if row.application_name else ""
     state = f", {row.state} for {row.lasted}" if row.since else ""
-    return f"process {row.pid} ({row.usename or 'the server'}{program}{state}) holds {row.mode}"
+    return f"process {row.pid} ({row.usename or 'the server'}{program}{state}) holds {row.mode} on {row.relation}"
+
+
+@contextmanager
+def timeouts_explained(engine: sa.Engine, seconds: float) -> Iterator[None]:
+    """Turns a lock timeout of any other statement, a plain read even, into a :class:`Remedy`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_lock_timeout(error):
+            raise
+        with engine.connect() as connection:
+            parameters = {"relation": None, "modes": ["AccessExclusiveLock"]}
+            rows = connection.execute(sa.text(_HOLDERS), parameters).all()
+        who = _holders(rows) if rows else "whoever held it has ended since"
+        raise Remedy(
+            f"A lock was not to be had for {seconds:g} seconds: {who}. Nothing was changed.", _way_out(rows)
+        ) from error
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    return getattr(error.orig, "pgcode", None) == _NOT_AVAILABLE
 
 
 def lock_timeout(connection: sa.Connection, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from loader.contract.faults import Fault
@@ -10,16 +10,31 @@ from loader.ledger.upgrade import LedgerStep
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is done to one thing: in words, in SQL, and the locks it needs.
+class Lock:
+    """A lock that a change needs on a relation that stands: its quoted name, the mode, and
+    the statement that takes it and does nothing else."""
 
-    ``locks`` are (quoted relation, lock mode) of relations that stand.
-    """
+    relation: str
+    mode: str
+    statement: str
+
+    @property
+    def is_on_table(self) -> bool:
+        return self.statement.startswith("lock table")
+
+    @classmethod
+    def on_table(cls, relation: str, mode: str) -> Lock:
+        return cls(relation, mode, f"lock table only {relation} in {mode} mode")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one thing: in words, in SQL, and the locks it needs."""
 
     subject: str
     words: tuple[str, ...]
     statements: tuple[str, ...]
-    locks: tuple[tuple[str, str], ...] = ()
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,21 @@ class Plan:
     ledger: LedgerStep
     changes: tuple[Change, ...] = ()
     refusals: tuple[Fault, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    ledger_locks: tuple[Lock, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Nothing to do."""
         return not self.ledger.is_needed and not self.changes and not self.refusals
+
+    @property
+    def locks(self) -> list[Lock]:
+        """Every lock: views from the outermost inwards, then tables by name. Readers of a view
+        take theirs in that order too."""
+        views = [lock for change in self.changes for lock in change.locks if not lock.is_on_table]
+        tables = [lock for change in self.changes for lock in change.locks if lock.is_on_table]
+        return [*views, *sorted([*tables, *self.ledger_locks], key=lambda lock: lock.relation)]
 
     def lines(self) -> list[str]:
         """The plan in words, one line a change."""

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from loader.contract.types import identifier, literal
+from loader.migrate.plan import Lock
 
 _COLUMNS = """
 select
@@ -78,6 +79,7 @@ class View:
 
     oid: int
     name: str
+    lock: Lock
     drop: str
     restore: tuple[str, ...]
 
@@ -107,7 +109,9 @@ def make_view(connection: sa.Connection, row: sa.Row[Any]) -> View:
         restore.append(f"alter {kind} {row.name} owner to {row.owner}")
     defaults = [r[0] for r in rows(_DEFAULT_GRANTEES)]
     restore += _grants(row, rows(_GRANTS), defaults)
-    return View(row.oid, row.name, f"drop {kind} {row.name}", tuple(restore))
+    # LOCK on a view would lock every table under it; an owner who stays is no change.
+    lock = Lock(row.name, "access exclusive", f"alter {kind} {row.name} owner to {row.owner}")
+    return View(row.oid, row.name, lock, f"drop {kind} {row.name}", tuple(restore))
 
 
 def _create(row: sa.Row[Any], kind: str, columns: list[str]) -> str:

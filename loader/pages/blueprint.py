@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from loader.app import gatehouse
+from loader.app import API_PREFIX, gatehouse
 from loader.ledger import access
 from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
 from loader.pages import errors, words
@@ -28,6 +28,7 @@ errors.register(pages)
 
 _DAY = timedelta(hours=24)
 _LISTED = 100
+_FORM_BYTES = 1 << 20
 _REJECT_FILTERS = (
     ("open", "waiting and refused"),
     ("waiting", "waiting"),
@@ -36,6 +37,14 @@ _REJECT_FILTERS = (
     ("dismissed", "dismissed"),
     ("all", "all"),
 )
+
+
+@pages.app_url_value_preprocessor
+def _bound_forms(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """A form is read into memory whole, and its CSRF token looked for before anybody has
+    logged in. This hook is the one that comes before that."""
+    if not request.path.startswith(API_PREFIX + "/"):
+        request.max_content_length = _FORM_BYTES
 
 
 @pages.app_context_processor

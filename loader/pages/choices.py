@@ -58,12 +58,13 @@ def search(connection: Connection, parent: Table, field: str, words: str) -> lis
 def find(connection: Connection, parent: Table, field: str, value: str) -> Choice | None:
     """The row of ``parent`` whose ``field`` is ``value``."""
     data_type = parent.column(field).type
-    text = literal(value.replace("\0", ""))
-    typed = f"case when {data_type.accepts(text)} then {data_type.cast(text)} end"
+    # offset 0 keeps the planner from casting a constant before it is known to be acceptable
+    sought = f"(select {literal(value.replace(chr(0), ''))}::text as text offset 0) as sought"
+    typed = f"case when {data_type.accepts('sought.text')} then {data_type.cast('sought.text')} end"
     rows = fetch(
         connection,
-        f"select p.{identifier(field)}::text, {_label(_texts(parent, field))} "
-        f"from {parent.mirror} as p where p.{identifier(field)} = {typed} limit 1",
+        f"select p.{identifier(field)}::text, {_label(_texts(parent, field))} from {sought} "
+        f"inner join {parent.mirror} as p on p.{identifier(field)} = {typed} limit 1",
     )
     return Choice(*rows[0]) if rows else None
 

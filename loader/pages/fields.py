@@ -15,7 +15,7 @@ _RADIOS = 5
 _WHOLE = ("smallint", "integer", "bigint")
 _NUMBERS = (*_WHOLE, "numeric", "double precision")
 #: Types whose control does not make clear what may be typed.
-_EXPLAINED = ("uuid", "jsonb", "varchar", "double precision")
+_EXPLAINED = ("jsonb", "varchar", "double precision")
 #: These rules are plain from the control itself.
 _PLAIN_RULES = ("not_null", "accepted_values", "not_blank")
 
@@ -122,9 +122,8 @@ def _field(column: Column, table: Table, contract: Contract) -> Field:
     is_key = column.name in table.primary_key or relationship is not None
     control = _control(column, is_key)
     zone = column.type.timezone or "UTC" if control == "moment" else None
-    if parent is not None and relationship is not None:
-        if parent.column(relationship.parent_columns[0]).pii == "direct":
-            parent = None  # nobody is shown the list of them
+    if relationship and parent and parent.column(relationship.parent_columns[0]).pii == "direct":
+        parent = None  # nobody is shown a list of them
     step = _step(column) if control == "number" else None
     return Field(column, control, _help(column, table, control, parent), parent, step, zone)
 

@@ -78,7 +78,7 @@ def test_a_line_says_how_many_and_how_strict(
     assert relations(relationship) == [f'erp__orders {ends} erp__lines : "{", ".join(columns)}"']
 
 
-def test_names_and_types_that_mermaid_would_not_take(shop: Contract) -> None:
+def test_names_and_types_that_mermaid_would_not_take() -> None:
     odd = table(
         "1st table", "Größe bigint", 'a"b numeric(12,2)', "c double precision", "d varchar(3)", source="my shop"
     )

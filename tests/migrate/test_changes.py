@@ -160,7 +160,8 @@ def test_an_index_somebody_made_serves_a_rule_as_well(engine: sa.Engine) -> None
 
 
 @pytest.mark.parametrize(
-    "index", ["(note) where note <> ''", "(lower(note))", "(note text_pattern_ops)", "(note, amount)"]
+    "index",
+    ["(note) where note <> ''", "(lower(note))", "(note, lower(note))", "(note text_pattern_ops)", "(note, amount)"],
 )
 def test_an_index_over_a_part_serves_no_rule(engine: sa.Engine, index: str) -> None:
     with engine.begin() as connection:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from loader.contract.faults import Fault
-from loader.contract.model import Contract, RowRule
+from loader.contract.model import Contract, RowRule, UniqueRule
 from loader.database import make_engine
 from loader.migrate import Refused, migrate
 from loader.remedy import Remedy
@@ -167,6 +167,15 @@ def test_the_name_of_an_index_that_something_else_has(engine: sa.Engine) -> None
         connection.execute(sa.text("create table staging_erp.products___load_id_idx (a int)"))
     faults = refused(engine, contract(table(), table("products", "product_id bigint")))
     assert "called staging_erp.products___load_id_idx, which is something else's name" in faults[0].problem
+
+
+def test_the_name_of_a_new_rules_index_that_something_else_has(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("create table staging_erp.kept (a int); create index orders__note_idx on staging_erp.kept (a)")
+        )
+    faults = refused(engine, contract(table(unique_rules=(UniqueRule(("note",)),))))
+    assert "called staging_erp.orders__note_idx, which is something else's name" in faults[0].problem
 
 
 def test_two_tables_that_would_share_a_relation(engine: sa.Engine) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from loader.ledger import upgrade
 from loader.ledger.upgrade import ledger_step
 from loader.migrate import Plan, migrate
 from loader.migrate.locks import ADVISORY_KEY
@@ -70,6 +73,17 @@ def test_a_busy_table_is_named_with_who_holds_it(engine: sa.Engine) -> None:
     assert f"select pg_terminate_backend({pid})" in caught.value.remedy
     assert standing(engine)[("staging_erp", "orders")].columns["quantity"].type == "integer"
     migrate(engine, WIDER)
+
+
+@pytest.mark.parametrize("plan_only", [True, False])
+def test_a_table_that_can_not_even_be_read_is_no_endless_wait(engine: sa.Engine, plan_only: bool) -> None:
+    with engine.connect() as rewriter:
+        rewriter.execute(sa.text("lock table staging_erp.orders in access exclusive mode"))
+        pid = rewriter.scalar(sa.text("select pg_backend_pid()"))
+        with pytest.raises(Remedy) as caught:
+            migrate(engine, changed("quantity integer", "quantity integer!"), plan_only, lock_seconds=0.5)
+    assert f"process {pid} (gatehouse" in caught.value.message
+    assert "holds AccessExclusiveLock on staging_erp.orders. Nothing was changed." in caught.value.message
 
 
 def test_a_table_that_is_free_again_in_time_is_migrated(engine: sa.Engine) -> None:
@@ -159,3 +173,60 @@ def test_a_migrate_that_is_killed_leaves_nothing(empty_engine: sa.Engine) -> Non
     with empty_engine.connect() as connection:
         assert ledger_step(connection).standing is None
     assert migrate(empty_engine, contract()).ledger.is_needed
+
+
+def test_a_reader_half_way_into_a_view_is_never_ended(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("create view staging_erp.quantities as select quantity from staging_erp.orders"))
+    with engine.connect() as reader:
+        # what a query does too: the view's lock first, its table's later
+        reader.execute(sa.text("comment on view staging_erp.quantities is null"))
+        worker = threading.Thread(target=lambda: migrate(engine, WIDER, lock_seconds=20))
+        worker.start()
+        until(engine, "select from pg_locks where mode = 'AccessExclusiveLock' and not granted")
+        reader.execute(sa.text("set local deadlock_timeout = '10ms'"))
+        for _ in range(30):
+            assert reader.scalar(sa.text("select quantity from staging_erp.orders")) == 5
+            reader.execute(sa.text("select pg_sleep(0.02)"))
+        reader.commit()
+        worker.join(30)
+    assert standing(engine)[("staging_erp", "orders")].columns["quantity"].type == "bigint"
+
+
+@pytest.fixture
+def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program with one more revision of the ledger."""
+    shutil.copytree(upgrade._MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0002_more.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = '0002', '0001'\n"
+        "def upgrade(): op.execute('alter table ledger.loads add column more text')\n"
+    )
+    monkeypatch.setattr(upgrade, "_MIGRATIONS", tmp_path / "migrations")
+
+
+def test_a_newer_ledger_is_a_part_of_the_plan(engine: sa.Engine, newer_program: None) -> None:
+    assert migrate(engine, WIDER, plan_only=True).lines()[0] == "ledger: revision 0001 → 0002"
+    assert migrate(engine, WIDER).lines() == [
+        "ledger: revision 0001 → 0002",
+        "erp.orders: column quantity widened from integer to bigint",
+    ]
+    assert rows(engine, "select more from ledger.loads") == []
+    assert migrate(engine, WIDER).is_empty
+
+
+def test_a_load_that_writes_the_ledger_is_not_ended_by_a_newer_one(engine: sa.Engine, newer_program: None) -> None:
+    with engine.connect() as load:
+        load.execute(sa.text("insert into staging_erp.orders values (2, 'open', 1, 1, 'n', 1, 1)"))
+        worker = threading.Thread(target=lambda: migrate(engine, WIDER, lock_seconds=20))
+        worker.start()
+        until(engine, "select from pg_locks where mode = 'AccessExclusiveLock' and not granted")
+        load.execute(
+            sa.text(
+                "insert into ledger.loads (source, table_name, door, principal, status) "
+                "values ('erp', 'orders', 'api', 'x', 'running')"
+            )
+        )
+        load.commit()
+        worker.join(30)
+    assert rows(engine, "select status, more from ledger.loads") == [("running", None)]

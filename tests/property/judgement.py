@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from loader.contract.model import Relationship, RowRule, Table, UniqueRule
@@ -11,7 +13,16 @@ from tests.property.projects import DbtTest, Row
 from tests.property.reading import Unclear
 
 
-def check_load(bench: Bench, table_id: str, rows: list[Row], receipt: Receipt) -> None:
+@dataclass
+class Seen:
+    """What a search came across, so that it can be told from one that asked nothing."""
+
+    let_in: int = 0
+    duplicates: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+
+
+def check_load(bench: Bench, table_id: str, rows: list[Row], receipt: Receipt, seen: Seen) -> None:
     """All of it, for a load that has just been made of `rows`."""
     assert receipt.load_id is not None
     kept = bench.kept(receipt)
@@ -24,8 +35,10 @@ def check_load(bench: Bench, table_id: str, rows: list[Row], receipt: Receipt) -
     check_let_in(bench, table_id, rows, brought)
     check_duplicates(bench, table_id, rows, set(range(1, len(rows) + 1)) - set(brought) - {k.row for k in kept})
     check_dbt_finds_nothing(bench, table_id)
-    check_kept(bench, table_id, rows, kept)
-    check_warnings(bench, table_id, receipt, brought)
+    check_kept(bench, table_id, rows, kept, seen)
+    check_warnings(bench, table_id, receipt, seen)
+    seen.let_in += receipt.accepted
+    seen.duplicates += receipt.duplicates
 
 
 def check_let_in(bench: Bench, table_id: str, rows: list[Row], brought: dict[int, dict[str, Any]]) -> None:
@@ -58,7 +71,7 @@ def check_dbt_finds_nothing(bench: Bench, table_id: str) -> None:
         assert not bench.failures(test), f"{test.id} fails on rows that the door let in"
 
 
-def check_kept(bench: Bench, table_id: str, rows: list[Row], kept: list[Kept]) -> None:
+def check_kept(bench: Bench, table_id: str, rows: list[Row], kept: list[Kept], seen: Seen) -> None:
     """Every fault of every row that was kept out is true, and no value that is wrong goes unnamed."""
     table, kinds = bench.table(table_id), bench.project.columns[table_id]
     with bench.forcing(table_id):
@@ -70,29 +83,32 @@ def check_kept(bench: Bench, table_id: str, rows: list[Row], kept: list[Kept]) -
                 said,
             )
             rules = [fault for fault in entry.faults if fault["rule"] != "data_type"]
+            seen.broken.update(f"data_type {name}" for name in entry.mistyped)
             assert rules or entry.mistyped, f"row {entry.row} is kept out for nothing"
             if entry.mistyped:
                 continue
             with bench.forced(table_id, entry.payload):
                 for fault in rules:
-                    assert _holds(bench, table, said, fault), f"{fault} is not so: {entry.payload}"
+                    broken = _broken(bench, table, said, fault)
+                    assert broken, f"{fault} is not so: {entry.payload}"
+                    seen.broken.update(broken)
 
 
-def _holds(bench: Bench, table: Table, said: dict[str, Any], fault: dict[str, Any]) -> bool:
-    """Whether dbt's own test says of the forced row what the door said."""
+def _broken(bench: Bench, table: Table, said: dict[str, Any], fault: dict[str, Any]) -> list[str]:
+    """The tests that say of the forced row what the door said: dbt's, where dbt has one."""
     if fault["rule"] == "event_conflict":
         same_key = [r for r in bench.standing(table.id) if all(r[k] == said[k] for k in table.primary_key)]
-        return bool(same_key) and said not in same_key
+        return ["event_conflict"] if same_key and said not in same_key else []
     found = [rule for rule in (*table.errors(), *_sets(table)) if _fits(rule, fault)]
     assert found, f"no rule of {table.id} says {fault}"
+    broken = []
     for rule in found:
         if rule.test_id is None:
             assert rule.name == "not_null"
-            if said[rule.columns[0]] is None:
-                return True
+            broken += ["constraint"] if said[rule.columns[0]] is None else []
         elif bench.failures(bench.project.tests[rule.test_id], forced=[table.id]):
-            return True
-    return False
+            broken.append(rule.test_id)
+    return broken
 
 
 def _sets(table: Table) -> list[UniqueRule | Relationship]:
@@ -106,18 +122,19 @@ def _fits(rule: RowRule | UniqueRule | Relationship, fault: dict[str, Any]) -> b
     return (rule.name, column) == (fault["rule"], fault["column"])
 
 
-def check_warnings(bench: Bench, table_id: str, receipt: Receipt, brought: dict[int, dict[str, Any]]) -> None:
-    """dbt's tests that only warn find the rows of this load that the receipt warns of, and as many.
+def check_warnings(bench: Bench, table_id: str, receipt: Receipt, seen: Seen) -> None:
+    """dbt's tests that only warn find as many of the rows that the load brought as the receipt warns of.
 
-    The rows let in are all that stands in the table when dbt looks, and for tests on several
-    rows what stood before stands beside them.
+    A row test looks at these rows alone; a test on several rows also at what stood before.
     """
     said = {(w.rule, w.column, w.message): w.rows for w in receipt.warnings}
     table = bench.table(table_id)
     for test in bench.project.tests_of(table_id, "warn"):
         rule = _rule_of(table, test)
         key = next((k for k in said if k[:2] == (rule.name, _one(rule)) and _same_words(rule, k[2])), None)
-        assert (said[key] if key else 0) == _found(bench, table, test, rule, receipt), f"{test.id}: {receipt.warnings}"
+        found = _found(bench, table, test, rule, receipt)
+        assert (said[key] if key else 0) == found, f"{test.id} finds {found}: {receipt.warnings}"
+        seen.broken.update([test.id] if found else [])
 
 
 def _rule_of(table: Table, test: DbtTest) -> RowRule | UniqueRule | Relationship:

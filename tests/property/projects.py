@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import yaml
 
 from loader.contract.model import Contract
 from loader.contract.read import read_contract
@@ -88,11 +89,12 @@ class Project:
         tables = {key: f"{node['source_name']}.{node['name']}" for key, node in self.manifest["sources"].items()}
         found = {}
         for key, node in self.manifest["nodes"].items():
-            if key not in ran:
+            if key not in ran or node["resource_type"] != "test":
                 continue
             kwargs = node["test_metadata"]["kwargs"]
-            model = kwargs["model"]
-            table = next(t for t in tables.values() if "source('{}', '{}')".format(*t.split(".")) in model)
+            table = next((t for t in tables.values() if "source('{}', '{}')".format(*t.split(".")) in kwargs["model"]), None)
+            if table is None:
+                continue  # a test on a model, whose other side is a source
             found[key] = DbtTest(
                 id=key,
                 table=table,
@@ -112,12 +114,9 @@ class Project:
 
 def table_names(project: str) -> list[str]:
     """`source.table` of every source table: from the YAML alone, since pytest collects before dbt can parse."""
-    import yaml
-
     names = []
-    for path in sorted((FOLDERS[project]).glob("**/models/**/_*__sources.yml")):
-        if ".venv" in path.parts or (project == "shop" and "tests" in path.parts):
-            continue
+    models = FOLDERS[project] / ("dbt_project/models" if project == "shop" else "models")
+    for path in sorted(models.rglob("_*__sources.yml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["sources"]:
             names += [f"{source['name']}.{table['name']}" for table in source["tables"]]
     return names
@@ -140,7 +139,7 @@ def prepare(name: str, server: Settings, batches: list[tuple[str, list[Row]]]) -
             receipts = _load(settings, contract, batches)
             target.mkdir(exist_ok=True)
             ran = run_dbt(
-                "test", "--select", "source:*", folder=settings.project_dir, scratch=target, **settings.environment()
+                "test", "--select", "source:*,test_type:generic", folder=settings.project_dir, scratch=target, **settings.environment()
             )
             assert (target / "target" / "run_results.json").exists(), ran.stdout + ran.stderr
             done.write_text(json.dumps([receipt.as_dict() for receipt in receipts]))

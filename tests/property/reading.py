@@ -6,7 +6,8 @@ and the column's type holds exactly that value:
 
 - whole numbers and numerics: digits with a sign, a point, an exponent of up to three digits.
   The number itself must fit: nothing is rounded to the scale, nothing overflows. A double must
-  give the same number again when it is written with its shortest digits.
+  give the same number again when it is written with its shortest digits, and be the only one
+  nearest to it.
 - dates and times: ISO 8601 in its extended form (`T` or a space between date and clock, seconds
   may be left out, up to six decimals), or exactly the column's `format`; and the day exists.
 - `timestamptz`: an offset, or the column's `timezone`; a local time counts only when that zone's
@@ -19,10 +20,12 @@ and the column's type holds exactly that value:
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -152,6 +155,10 @@ def _double(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")) or Decimal(repr(value)) != Decimal(text):
         raise Unclear("a double holds another number")
+    for neighbour in (math.nextafter(value, math.inf), math.nextafter(value, -math.inf)):
+        # a tie goes to either by convention, and Postgres writes it out as the one that it chose
+        if math.isfinite(neighbour) and Fraction(text) * 2 == Fraction(value) + Fraction(neighbour):
+            raise Unclear("half way between two doubles")
     return value
 
 

@@ -2,23 +2,37 @@
 
 {#- Days from the first date to the last: 0 on the same day. -#}
 {% macro days_between(first_date, last_date) -%}
-    {{ return(dbt.datediff(first_date, last_date, 'day')) }}
+    {{ return(dbt.datediff(first_date, last_date, 'day') | trim) }}
 {%- endmacro %}
 
 {#- The date that many days later; `days` is an SQL expression. -#}
 {% macro add_days(days, from_date) -%}
-cast({{ dbt.dateadd('day', days, from_date) }} as date)
+cast({{ dbt.dateadd('day', days, from_date) | trim }} as date)
 {%- endmacro %}
 
 {#- First day of the month, quarter or year that the date lies in. -#}
 {% macro first_day_of(period, in_date) -%}
-cast({{ dbt.date_trunc(period, in_date) }} as date)
+cast({{ dbt.date_trunc(period, in_date) | trim }} as date)
 {%- endmacro %}
 
 {#- Monday is 1, Sunday 7. Counted from the first Monday of our era, since
     warehouses number the days of a week in different ways. -#}
 {% macro iso_weekday(of_date) -%}
 mod({{ days_between("cast('0001-01-01' as date)", of_date) }}, 7) + 1
+{%- endmacro %}
+
+{#- The day by which ISO 8601 tells which year a week belongs to. -#}
+{% macro iso_thursday(of_date) -%}
+{{ add_days('4 - (' ~ iso_weekday(of_date) ~ ')', of_date) }}
+{%- endmacro %}
+
+{#- Year and number of the ISO week, given the Thursday of that week. -#}
+{% macro iso_year(thursday) -%}
+cast(extract(year from {{ thursday }}) as integer)
+{%- endmacro %}
+
+{% macro iso_week(thursday) -%}
+cast(floor(cast({{ days_between(first_day_of('year', thursday), thursday) }} as numeric(9, 0)) / 7) as integer) + 1
 {%- endmacro %}
 
 {#- A select of the whole numbers from 0 to 10^digits - 1, column `n`. -#}

@@ -1,3 +1,9 @@
+{%- set month_names = [
+    'January', 'February', 'March', 'April', 'May', 'June',
+    'July', 'August', 'September', 'October', 'November', 'December',
+] -%}
+{%- set weekday_names = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] -%}
+
 with orders as (
 
     select * from {{ ref('stg_erp__orders') }}
@@ -106,13 +112,12 @@ days as (
 
 ),
 
--- An ISO week belongs to the year that its Thursday lies in.
 weekdays as (
 
     select
         date_day,
         {{ iso_weekday('date_day') }} as iso_weekday,
-        {{ add_days('4 - (' ~ iso_weekday('date_day') ~ ')', 'date_day') }} as thursday
+        {{ iso_thursday('date_day') }} as thursday
     from days
 
 )
@@ -125,20 +130,16 @@ select
     cast(extract(day from date_day) as integer) as day_of_month,
     {{ days_between(first_day_of('year', 'date_day'), 'date_day') }} + 1 as day_of_year,
     case cast(extract(month from date_day) as integer)
-        {%- for month in ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'] %}
-        when {{ loop.index }} then '{{ month }}'
+        {%- for month_name in month_names %}
+        when {{ loop.index }} then '{{ month_name }}'
         {%- endfor %}
     end as month_name,
-    cast(extract(year from thursday) as integer) as iso_year,
-    cast(
-        floor(
-            cast({{ days_between(first_day_of('year', 'thursday'), 'thursday') }} as numeric(9, 0)) / 7
-        ) as integer
-    ) + 1 as iso_week,
+    {{ iso_year('thursday') }} as iso_year,
+    {{ iso_week('thursday') }} as iso_week,
     iso_weekday,
     case iso_weekday
-        {%- for weekday in ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] %}
-        when {{ loop.index }} then '{{ weekday }}'
+        {%- for weekday_name in weekday_names %}
+        when {{ loop.index }} then '{{ weekday_name }}'
         {%- endfor %}
     end as weekday_name,
     iso_weekday > 5 as is_weekend,

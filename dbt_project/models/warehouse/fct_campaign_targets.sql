@@ -21,7 +21,10 @@ with campaign_targets as (
     {% if is_incremental() %}
     where
         (campaign_id, customer_id) in (
-            select changed_keys.campaign_id, changed_keys.customer_id from {{ changed_keys() }}
+            select
+                changed_keys.campaign_id,
+                changed_keys.customer_id
+            from {{ changed_keys() }} as changed_keys
         )
     {% endif %}
 

@@ -31,7 +31,7 @@ with coupon_redemptions as (
                 changed_keys.coupon_upc,
                 changed_keys.campaign_id,
                 changed_keys.redeemed_on
-            from {{ changed_keys() }}
+            from {{ changed_keys() }} as changed_keys
         )
     {% endif %}
 

@@ -19,7 +19,7 @@ with orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
 ),
@@ -28,7 +28,7 @@ order_lines as (
 
     select * from {{ ref('int_order_lines_priced') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
 ),

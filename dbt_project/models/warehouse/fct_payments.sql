@@ -17,7 +17,7 @@ with payments as (
 
     select * from {{ ref('stg_erp__payments') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
 ),
@@ -26,7 +26,7 @@ orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }})
+    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
 )

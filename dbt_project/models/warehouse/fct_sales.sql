@@ -24,15 +24,23 @@ converted as (
         order_lines.channel,
         order_lines.order_date,
         order_lines.quantity,
-        {{ in_base_currency('order_lines.sales_amount', 'exchange_rates.rate_to_base') }} as sales_amount,
-        {{ in_base_currency('order_lines.retail_discount', 'exchange_rates.rate_to_base') }} as retail_discount,
-        {{ in_base_currency('order_lines.coupon_discount', 'exchange_rates.rate_to_base') }} as coupon_discount,
-        {{ in_base_currency('order_lines.coupon_match_discount', 'exchange_rates.rate_to_base') }}
-            as coupon_match_discount
+        {{ in_base_currency(
+            'order_lines.sales_amount', 'order_lines.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as sales_amount,
+        {{ in_base_currency(
+            'order_lines.retail_discount', 'order_lines.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as retail_discount,
+        {{ in_base_currency(
+            'order_lines.coupon_discount', 'order_lines.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as coupon_discount,
+        {{ in_base_currency(
+            'order_lines.coupon_match_discount', 'order_lines.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as coupon_match_discount
     from order_lines
     left join exchange_rates
         on
             order_lines.currency_code = exchange_rates.currency_code
+            and order_lines.currency_code <> {{ base_currency() }}
             and order_lines.order_date = exchange_rates.date_day
     where not order_lines.is_cancelled
 

@@ -36,6 +36,11 @@ class BuildReport:
     def skipped(self) -> int:
         return self.counts.get("skipped", 0)
 
+    @property
+    def failed(self) -> int:
+        good = sum(self.counts.get(status, 0) for status in _GOOD)
+        return self.nodes - good - self.warnings - self.skipped
+
 
 def latest_builds(connection: Connection, limit: int = LATEST) -> list[BuildReport]:
     """The builds begun last, newest first; at most 20 failures of each are named."""

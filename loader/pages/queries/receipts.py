@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ def caused_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
     return list(connection.execute(query.limit(_CAUSED)))
 
 
-def published_by(connection: Connection, seq: int) -> sa.Row[Any] | None:
+def published_by(connection: Connection, seq: int) -> sa.Row[int, datetime | None] | None:
     """The first published build that saw the load numbered ``seq``."""
     query = (
         sa.select(Build.build_id, Build.published_at)

@@ -36,10 +36,11 @@ def table_sizes(connection: Connection, contract: Contract | list[Table]) -> dic
         {"ids": [table.id for table in tables], "names": [table.mirror for table in tables]},
     )
     to_count = []
-    for table_id, estimate, size in found:
-        if size <= _COUNTED_BYTES:
-            to_count.append(table_id)
-        sizes[table_id] = Size(int(estimate) if estimate >= 0 else None, exact=False)
+    for row in found:
+        if row.bytes <= _COUNTED_BYTES:
+            to_count.append(row.id)
+        # a table that was never analysed says -1
+        sizes[row.id] = Size(int(row.reltuples) if row.reltuples >= 0 else None, exact=False)
     counts = " union all ".join(
         f"select {literal(table.id)}, count(*) from {table.mirror}"
         for table in tables

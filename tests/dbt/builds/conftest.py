@@ -17,9 +17,9 @@ from tests.dbt.builds.shop import Shop
 
 
 @pytest.fixture(scope="module")
-def shop_of_module(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop_of_module(server: Settings, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     name = f"builds_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name}")
+    run_sql(server, f"create database {name} template {template}")
     yield Shop(tmp_path_factory.mktemp("shop"), replace(server, database=name))
     run_sql(server, f"drop database {name} with (force)")
 

@@ -1,5 +1,5 @@
 """A tiny shop for the tests of builds: a dbt project of its own that takes its macros
-from ours, a database with a ledger and two staging tables, and loads written by hand.
+from ours, a database with the ledger and two staging tables, and loads written by hand.
 
 The hand writes what the loader writes (mirror, history, a number in ledger.loads), so
 that a test can put a load exactly where it hurts: between two models of a build.
@@ -18,166 +18,34 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 
 from loader.settings import Settings
+from tests.dbt.builds.shop_project import COLUMNS, KEYS, MODELS, PROFILE, PROJECT, STAGING
 
-ROOT = Path(__file__).resolve().parents[3]
-
-PROJECT = f"""
-name: gatehouse
-version: "1.0"
-config-version: 2
-profile: shop
-model-paths: [models]
-macro-paths: ["{ROOT}/dbt_project/macros/build", "{ROOT}/dbt_project/macros/rules"]
-flags: {{send_anonymous_usage_stats: false, skip_nodes_if_on_run_start_fails: true}}
-vars:
-  business_timezone: America/New_York
-  as_of_source: [erp, orders, ordered_at]
-  publish_lock_timeout: 500ms
-on-run-start: ["{{{{ open_build() }}}}"]
-on-run-end: ["{{{{ close_build(results) }}}}"]
-models:
-  gatehouse:
-    +pre-hook: ["{{{{ enter_build() }}}}"]
-    +post-hook: ["{{{{ move_watermark() }}}}"]
+# The ledger is emptied, or called back by its name; all other schemas go.
+NEW_AGAIN = """
+do $$
+declare statement text;
+begin
+    if to_regnamespace('ledger_away') is not null then
+        alter schema ledger_away rename to ledger;
+    end if;
+    for statement in
+        select format('drop schema %I cascade', nspname) from pg_namespace
+        where nspname !~ '^(pg_|information_schema|ledger$)'
+    loop
+        execute statement;
+    end loop;
+end
+$$;
+truncate ledger.loads, ledger.rejects, ledger.builds, ledger.build_results, ledger.model_watermarks
+restart identity cascade
 """
 
-PROFILE = """
-shop:
-  target: default
-  outputs:
-    default:
-      {{type: postgres, host: "{host}", port: {port}, user: "{user}", password: "{password}",
-       dbname: "{database}", schema: warehouse, threads: 2}}
+OPEN_LOAD = """
+insert into ledger.loads (seq, source, table_name, door, principal, status)
+select coalesce(max(seq), 0) + 1, 'erp', 'several', 'hand', 'test', 'succeeded'
+from ledger.loads
+returning load_id
 """
-
-MODELS = {
-    "sources.yml": """
-sources:
-  - name: erp
-    schema: staging_erp
-    loader: gatehouse
-    tables:
-      - name: orders
-        config: {meta: {primary_key: [order_id], load: versions, valid_from: updated_at}}
-        columns:
-          - {name: order_id, data_type: bigint, data_tests: [unique]}
-          - {name: status, data_type: text}
-          - {name: ordered_at, data_type: timestamptz}
-          - {name: updated_at, data_type: timestamptz}
-      - name: order_lines
-        config: {meta: {primary_key: [order_id, product_id], load: versions, valid_from: updated_at}}
-        columns:
-          - name: order_id
-            data_type: bigint
-            data_tests:
-              - relationships: {arguments: {to: "source('erp', 'orders')", field: order_id}}
-          - {name: product_id, data_type: bigint}
-          - {name: sales_amount, data_type: "numeric(12,2)"}
-          - {name: updated_at, data_type: timestamptz}
-""",
-    "stg_erp__orders.sql": """
-{{ config(materialized='view', schema='staging') }}
-select * from {{ source_as_of('erp', 'orders') }}
-""",
-    "stg_erp__order_lines.sql": """
-{{ config(materialized='view', schema='staging') }}
-select * from {{ source_as_of('erp', 'order_lines') }}
-""",
-    "fct_orders.sql": """
-{{ config(materialized='incremental', incremental_strategy='replace_changed', unique_key='order_id', meta={
-    'changed_by': [
-        {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
-        {'source': ['erp', 'order_lines'], 'key': {'order_id': 'order_id'}},
-    ]
-}) }}
-select
-    orders.order_id,
-    orders.status,
-    {{ business_date('orders.ordered_at') }} as order_date,
-    cast(coalesce(sum(lines.sales_amount), 0) as numeric(14, 2)) as sales_amount
-from {{ ref('stg_erp__orders') }} as orders
-left join {{ ref('stg_erp__order_lines') }} as lines on lines.order_id = orders.order_id
-{% if is_incremental() %} where orders.order_id in (select order_id from {{ changed_keys() }}) {% endif %}
-group by 1, 2, 3
-""",
-    "sales_daily.sql": """
-select order_date, count(*) as orders, cast(sum(sales_amount) as numeric(14, 2)) as sales_amount
-from {{ ref('fct_orders') }}
-group by 1
-""",
-    "order_list.sql": """
-{{ config(materialized='table', schema='mart_operations__build') }}
-select status, order_date, {{ as_of_date() }} as as_of from {{ ref('fct_orders') }}
-""",
-    "marts.yml": """
-models:
-  - name: sales_daily
-    description: What was sold, a day
-    config:
-      materialized: table
-      schema: mart_sales__build
-      contract: {enforced: true}
-      persist_docs: {relation: true, columns: true}
-      indexes: [{columns: [orders]}]
-    columns:
-      - name: order_date
-        data_type: date
-        description: The shop's day
-        constraints: [{type: not_null}, {type: primary_key}]
-      - {name: orders, data_type: bigint, constraints: [{type: not_null}]}
-      - name: sales_amount
-        data_type: numeric(14,2)
-        data_tests:
-          - not_null
-          - accepted_values: {arguments: {values: [-1], quote: false}, config: {severity: warn}}
-  - name: order_list
-    columns:
-      - name: status
-        data_tests:
-          - accepted_values: {arguments: {values: [placed, completed, cancelled]}}
-""",
-}
-
-DATABASE = """
-create schema ledger;
-create table ledger.loads (load_id bigint generated always as identity primary key, seq bigint unique);
-create table ledger.builds (
-    build_id bigint generated always as identity primary key, invocation_id text, command text,
-    upper_bound bigint not null, as_of date, status text, started_at timestamptz not null default now(),
-    finished_at timestamptz, published_at timestamptz, message text
-);
-create table ledger.build_results (
-    build_id bigint not null references ledger.builds, unique_id text, resource_type text, severity text, status text,
-    seconds double precision, failures bigint, message text, finished_at timestamptz not null default now(),
-    primary key (build_id, unique_id)
-);
-create table ledger.model_watermarks (
-    relation text primary key, seq bigint not null, build_id bigint, moved_at timestamptz not null default now()
-);
-create table ledger.rejects (
-    resolved_load_id bigint, resolved_row bigint, first_load_id bigint not null, first_row bigint not null
-);
-create schema staging_erp;
-create table staging_erp.orders (
-    order_id bigint primary key, status text, ordered_at timestamptz, updated_at timestamptz,
-    _load_id bigint, _row bigint, _loaded_at timestamptz default now()
-);
-create table staging_erp.order_lines (
-    order_id bigint, product_id bigint, sales_amount numeric(12, 2), updated_at timestamptz,
-    _load_id bigint, _row bigint, _loaded_at timestamptz default now(), primary key (order_id, product_id)
-);
-create table staging_erp.orders__history (
-    like staging_erp.orders, _written_load_id bigint, _written_at timestamptz default now(), _reason text
-);
-create table staging_erp.order_lines__history (
-    like staging_erp.order_lines, _written_load_id bigint, _written_at timestamptz default now(), _reason text
-);
-"""
-KEYS = {"orders": ["order_id"], "order_lines": ["order_id", "product_id"]}
-COLUMNS = {
-    "orders": ["order_id", "status", "ordered_at", "updated_at"],
-    "order_lines": ["order_id", "product_id", "sales_amount", "updated_at"],
-}
 
 
 @dataclass
@@ -200,16 +68,13 @@ class Shop:
 
     def reset(self) -> None:
         self.when_done = None
-        self.sql(
-            "do $$ declare s text; begin for s in select nspname from pg_namespace where nspname !~ '^(pg_|information)'"
-            " loop execute format('drop schema %I cascade', s); end loop; end $$"
-        )
-        self.sql(DATABASE)
+        self.sql(NEW_AGAIN)
+        self.sql(STAGING)
         self.write("dbt_project.yml", PROJECT)
         given = {name: getattr(self.settings, name) for name in ("host", "port", "user", "password", "database")}
         self.write("profiles.yml", PROFILE.format(**given))
         models = self.folder / "models"
-        for stray in set(path.name for path in models.glob("*")) - set(MODELS):
+        for stray in {path.name for path in models.glob("*")} - set(MODELS):
             (models / stray).unlink()
         for name, text in MODELS.items():
             self.write(f"models/{name}", text)
@@ -285,9 +150,7 @@ class Shop:
         return load_id
 
     def _open_load(self, cursor: Any) -> int:
-        cursor.execute(
-            "insert into ledger.loads (seq) select coalesce(max(seq), 0) + 1 from ledger.loads returning load_id"
-        )
+        cursor.execute(OPEN_LOAD)
         return int(cursor.fetchone()[0])
 
     def _to_history(self, cursor: Any, table: str, key: tuple[Any, ...], load_id: int, reason: str) -> None:

@@ -65,15 +65,15 @@ def test_a_model_that_selects_more_than_the_changed_keys_doubles_nothing(shop: S
 
 
 DIE = """
-create function ledger.die() returns trigger language plpgsql as
+create schema faults; create function faults.die() returns trigger language plpgsql as
 'begin perform pg_terminate_backend(pg_backend_pid()); return new; end'
 """
 BETWEEN_ROWS_AND_WATERMARK = """
-create trigger die before insert or update on ledger.model_watermarks for each row execute function ledger.die()
+create trigger die before insert or update on ledger.model_watermarks for each row execute function faults.die()
 """
 BETWEEN_WATERMARK_AND_COMMIT = """
 create constraint trigger die after insert or update on ledger.model_watermarks
-deferrable initially deferred for each row execute function ledger.die()
+deferrable initially deferred for each row execute function faults.die()
 """
 
 

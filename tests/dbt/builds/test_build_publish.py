@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from tests.dbt.builds.shop import Shop, line, order
 
 SALES = "select order_date::text, orders, sales_amount::text from mart_sales.sales_daily order by 1"
@@ -86,6 +88,7 @@ def reader(shop: Shop) -> Iterator[Any]:
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with connection.cursor() as cursor:
         cursor.execute("set local statement_timeout = '2s'")
+        cursor.execute("set local idle_in_transaction_session_timeout = '60s'")  # who waits for us waits no longer
         yield cursor
     connection.close()
 
@@ -106,20 +109,42 @@ def test_readers_go_on_reading_the_state_they_began_with(shop: Shop) -> None:
     assert shop.sql(STATUSES) == [("completed", 1), ("placed", 1)]
 
 
+@pytest.mark.faults
+def test_a_connection_that_dies_while_publishing_leaves_all_marts_as_they_were(shop: Shop) -> None:
+    shop.load(orders=[order(1)], order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    shop.load(orders=[order(2)], order_lines=[line(2, 7, 5)])
+    shop.sql(
+        "create schema faults; create function faults.die() returns trigger language plpgsql as"
+        " 'begin perform pg_terminate_backend(pg_backend_pid()); return new; end'"
+    )
+    # sales_daily is the last one to be published: order_list has been by then.
+    shop.sql("create trigger die before insert on mart_sales.sales_daily execute function faults.die()")
+    assert not shop.dbt("build").success
+    assert shop.sql(SALES) == [("2017-06-01", 1, "5.00")]
+    assert shop.sql(STATUSES) == [("placed", 1)]
+    assert "publishing broke off" in shop.latest_build()["message"]
+
+    shop.sql("drop trigger die on mart_sales.sales_daily")
+    assert shop.dbt("test").success
+    assert shop.sql(SALES) == [("2017-06-01", 2, "10.00")]
+    assert shop.sql(STATUSES) == [("placed", 2)]
+
+
 def test_what_bi_has_built_upon_a_mart_stays(shop: Shop) -> None:
     shop.load(orders=[order(1), order(2), order(3, day=2)], order_lines=[line(1, 7, 5)])
     assert shop.dbt("build").success
     shop.sql("create schema bi")
     shop.sql("create view bi.days as select order_date, orders from mart_sales.sales_daily")
     shop.sql("grant select on mart_sales.sales_daily to pg_monitor")
-    identity = "select 'mart_sales.sales_daily'::regclass::oid, (select relacl::text from pg_class where oid = 'mart_sales.sales_daily'::regclass)"
+    identity = "select oid, relacl::text from pg_class where oid = 'mart_sales.sales_daily'::regclass"
     before = shop.sql(identity)
 
     # Another column is added and one gets another type: rows are new, the table is not.
     shop.edit("models/sales_daily.sql", "as sales_amount", "as sales_amount, cast('x' as text) as note")
     shop.edit("models/sales_daily.sql", "numeric(14, 2)", "numeric(16, 3)")
     shop.edit("models/marts.yml", "numeric(14,2)", "numeric(16,3)")
-    shop.edit("models/marts.yml", "      - {name: orders,", "      - {name: note, data_type: text}\n      - {name: orders,")
+    shop.edit("models/marts.yml", "    - {name: orders,", "    - {name: note, data_type: text}\n      - {name: orders,")
     shop.load(orders=[order(4, day=3)])
     outcome = shop.dbt("build")
     assert outcome.success, outcome.said

@@ -14,11 +14,18 @@ from typing import Any
 
 import pytest
 
-from tests.dbt.builds.shop import Shop
+from tests.dbt.builds.shop import OPEN_LOAD, Shop
 
 VIEW = "select order_id, status, _load_id, _row from staging.stg_erp__orders order by 1"
 MIRROR = VIEW.replace("staging.stg_erp__orders", "staging_erp.orders")
 KEYS = range(1, 5)
+WAITED = """
+insert into ledger.rejects (
+    load_id, row, source, table_name, status, rule, message, faults, payload,
+    first_load_id, first_row, resolved_load_id, resolved_row
+)
+values (%s, %s, 'erp', 'orders', 'resolved', 'relationships', '', '[]', '{}', %s, %s, %s, %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,11 @@ class Version:
     load_id: int
     row: int
     status: str | None
-    first_load_id: int  # where a row that had to wait first arrived
+    first: tuple[int, int]  # load and row of its first arrival: of a row that had to wait, an earlier load
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        return (self.day, self.first_load_id, self.row)
+        return (self.day, *self.first)
 
 
 @dataclass
@@ -49,18 +56,20 @@ class Walk:
         return max(versions, key=lambda version: version.rank, default=None)
 
     def step(self) -> None:
-        self.cursor.execute("insert into ledger.loads (seq) select count(*) + 1 from ledger.loads returning load_id")
+        self.cursor.execute(OPEN_LOAD)
         load_id = self.cursor.fetchone()[0]
         {"load": self.load, "late": self.load_late, "delete": self.delete, "undo": self.undo}[
             self.chance.choices(["load", "late", "delete", "undo"], [5, 2, 2, 4])[0]
         ](load_id)
 
-    def load(self, load_id: int, first_load_id: int | None = None) -> None:
-        first = first_load_id or load_id
+    def load(self, load_id: int, waited_since: int | None = None) -> None:
         for row in range(1, self.chance.randint(1, 4) + 1):
+            first = (load_id, row)
+            if waited_since:
+                first = (waited_since, 100 * load_id + row)
+                self.cursor.execute(WAITED, (*first, *first, load_id, row))
             key, day = self.chance.choice(KEYS), self.chance.randint(1, 6)
             version = Version(key, day, load_id, row, f"load {load_id}", first)
-            self.cursor.execute("insert into ledger.rejects values (%s, %s, %s, %s)", (load_id, row, first, row))
             before = self.current(key)
             self.known.append(version)
             self.brought.setdefault(load_id, []).append(version)
@@ -72,12 +81,12 @@ class Walk:
 
     def load_late(self, load_id: int) -> None:
         """Rows that waited since an earlier load."""
-        self.load(load_id, self.chance.randint(1, load_id))
+        self.load(load_id, waited_since=self.chance.randint(1, load_id))
 
     def delete(self, load_id: int) -> None:
         before = self.current(self.chance.choice(KEYS))
         if before and before.status:
-            self.known.append(Version(before.order_id, before.day, load_id, 1, None, load_id))
+            self.known.append(Version(before.order_id, before.day, load_id, 0, None, (load_id, 0)))
             self.take_out(before, load_id, "deleted")
 
     def undo(self, load_id: int) -> None:
@@ -131,7 +140,8 @@ def test_what_a_build_sees_never_changes(walk: Walk) -> None:
     differed = 0
     for seed in range(10):
         walk.cursor.execute(
-            "truncate ledger.loads, ledger.rejects, staging_erp.orders, staging_erp.orders__history restart identity"
+            "truncate ledger.loads, ledger.rejects, staging_erp.orders, staging_erp.orders__history"
+            " restart identity cascade"
         )
         walk.known.clear()
         walk.brought.clear()

@@ -49,7 +49,9 @@ product_totals as (
         products.supplier_name,
         products.supplier_country_code,
         products.product_status,
-        {{ in_base_currency('products.list_price', 'exchange_rates.rate_to_base') }} as list_price,
+        {{ in_base_currency(
+            'products.list_price', 'products.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as list_price,
         cast(products.unit_cost * exchange_rates.rate_to_base as numeric(18, 4)) as unit_cost,
         line_totals.first_sold_on,
         line_totals.last_sold_on,

@@ -1,0 +1,305 @@
+"""The API: one call a batch, safe to repeat, one envelope for every error."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from loader.ledger import access, loads
+from tests.pages.desk import TICKET, Desk
+
+LOADS = "/api/v1/loads/desk/teams"
+
+
+class Caller:
+    """A program with a token."""
+
+    def __init__(self, desk: Desk, days: int = 1) -> None:
+        with desk.engine.begin() as connection:
+            self.token = access.create_token(connection, "till", datetime.now(UTC) + timedelta(days=days))
+        self.client: FlaskClient = desk.app.test_client()
+
+    def call(self, method: str, path: str, **arguments: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}"} | arguments.pop("headers", {})
+        return self.client.open(path, method=method, headers=headers, **arguments)
+
+    def post(self, rows: Any, path: str = LOADS, **headers: str) -> TestResponse:
+        return self.call("POST", path, json=rows, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+@pytest.fixture
+def caller(desk: Desk) -> Caller:
+    return Caller(desk)
+
+
+def assert_problem(response: TestResponse, status: int, *words: str) -> None:
+    assert response.status_code == status, response.text
+    assert response.mimetype == "application/problem+json"
+    problem = response.get_json(force=True)
+    assert problem["status"] == status
+    assert problem["title"]
+    for word in words:
+        assert word in problem["detail"]
+
+
+def test_rows_are_loaded_and_the_receipt_says_what_became_of_each(desk: Desk, caller: Caller) -> None:
+    response = caller.post([{"team_id": 1, "name": "A"}, {"team_id": 2, "name": " "}, {"team_id": 3, "parent_team_id": 9}])
+    assert response.status_code == 201
+    receipt = response.get_json()
+    counts = [receipt[name] for name in ("received", "accepted", "waiting", "rejected", "duplicates")]
+    assert counts == [3, 1, 1, 1, 0]
+    assert [(r["row"], r["column"], r["rule"], r["value"]) for r in receipt["rejects"]] == [
+        (2, "name", "not_blank", " "),
+        (3, "parent_team_id", "relationships", "9"),
+    ]
+    assert response.headers["Location"] == receipt["links"]["self"]
+    assert caller.call("GET", receipt["links"]["self"]).get_json() == receipt
+    assert desk.rows("select team_id from staging_desk.teams") == [(1,)]
+    rejects = caller.call("GET", receipt["links"]["rejects"]).get_json()["rejects"]
+    assert [(r["row"], r["status"], r["payload"]["team_id"]) for r in rejects] == [(3, "waiting", "3"), (2, "rejected", "2")]
+
+
+def test_a_parent_lets_its_rows_in_and_the_receipt_names_the_load(desk: Desk, caller: Caller) -> None:
+    first = caller.post({"team_id": 3, "parent_team_id": 9}).get_json()
+    assert first["waiting"] == 1
+    second = caller.post({"team_id": 9}).get_json()
+    assert [(r["table"], r["accepted"]) for r in second["releases"]] == [("teams", 1)]
+    assert caller.call("GET", first["links"]["self"]).get_json() == first
+    assert caller.call("GET", second["links"]["self"]).get_json() == second
+    (entry,) = caller.call("GET", "/api/v1/rejects?status=resolved").get_json()["rejects"]
+    assert entry["resolved_load_id"] == second["releases"][0]["load_id"]
+
+
+def test_the_same_key_and_body_again_changes_nothing_and_says_so(desk: Desk, caller: Caller) -> None:
+    first = caller.post({"team_id": 1}, Idempotency_Key="monday")
+    again = caller.post({"team_id": 1}, Idempotency_Key="monday")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.get_json() == first.get_json()
+    assert desk.rows("select count(*) from ledger.loads") == [(1,)]
+
+
+def test_the_same_key_with_another_body_is_refused(desk: Desk, caller: Caller) -> None:
+    caller.post({"team_id": 1}, Idempotency_Key="monday")
+    assert_problem(caller.post({"team_id": 2}, Idempotency_Key="monday"), 422, "another body")
+    assert desk.rows("select team_id from staging_desk.teams") == [(1,)]
+
+
+def test_a_key_whose_load_still_runs_is_told_to_wait(desk: Desk, caller: Caller) -> None:
+    with desk.engine.begin() as other:
+        assert loads.lock_key(other, desk.contract.find("desk.teams"), "monday")
+        assert_problem(caller.post({"team_id": 1}, Idempotency_Key="monday"), 409, "has not ended")
+    assert caller.post({"team_id": 1}, Idempotency_Key="monday").status_code == 201
+
+
+def test_refuse_is_all_or_nothing(desk: Desk, caller: Caller) -> None:
+    response = caller.post([{"team_id": 1}, {"team_id": "x"}], path=LOADS + "?on_reject=refuse")
+    assert_problem(response, 422, "nothing was loaded")
+    receipt = response.get_json(force=True)["receipt"]
+    assert (receipt["received"], receipt["rejected"], receipt["accepted"]) == (2, 2, 0)
+    assert [r["rule"] for r in receipt["rejects"]] == ["load_refused", "data_type"]
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+    assert desk.rows("select count(*) from ledger.rejects") == [(2,)]
+
+
+def test_a_dry_run_leaves_no_trace(desk: Desk, caller: Caller) -> None:
+    response = caller.post([{"team_id": 1}, {"team_id": "x"}], path=LOADS + "?dry_run=true")
+    assert response.status_code == 200
+    receipt = response.get_json()
+    assert (receipt["load_id"], receipt["status"]) == (None, "dry_run")
+    assert (receipt["accepted"], receipt["rejected"]) == (1, 1)
+    for table in ("staging_desk.teams", "ledger.loads", "ledger.rejects"):
+        assert desk.rows(f"select count(*) from {table}") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("mimetype", "body"),
+    [
+        ("text/csv", b"team_id,name\n1,A\n2,B\n"),
+        ("application/x-ndjson", b'{"team_id": 1, "name": "A"}\n{"team_id": 2, "name": "B"}\n'),
+        ("application/json; charset=utf-8", b'[{"team_id": 1, "name": "A"}, {"team_id": 2, "name": "B"}]'),
+    ],
+)
+def test_formats(desk: Desk, caller: Caller, mimetype: str, body: bytes) -> None:
+    response = caller.call("POST", LOADS, data=body, content_type=mimetype)
+    assert response.status_code == 201, response.text
+    assert desk.rows("select team_id, name from staging_desk.teams order by 1") == [(1, "A"), (2, "B")]
+
+
+@pytest.mark.parametrize(
+    ("mimetype", "body", "words"),
+    [
+        ("application/json", b"", "line 1, column 1"),
+        ("application/json", b'[{"team_id": 1}', "line 1, column 16"),
+        ("application/json", b'{"team_id": 1, "team_id": 2}', "'team_id' twice"),
+        ("application/json", b"7", "neither an object nor an array"),
+        ("application/json", b"[" * 100_000, "nested too deeply"),
+        ("application/json", b'{"team_id": 1, "name": "\xff"}', "UTF-8 (byte 24)"),
+        ("text/csv", b"", "the file is empty"),
+        ("text/csv", b"team_id,nom\n1,A\n", "no column 'nom'"),
+        ("text/csv", b"team_id,team_id\n1,2\n", "stands there twice"),
+        ("text/csv", b"name\nA\n", "'team_id' is missing"),
+        ("text/csv", b'team_id,name\n1,"A\n2,B\n', "never closed"),
+        ("application/vnd.apache.parquet", b"PAR1", "not a Parquet file"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_named_and_loads_nothing(
+    desk: Desk, caller: Caller, mimetype: str, body: bytes, words: str
+) -> None:
+    assert_problem(caller.call("POST", LOADS, data=body, content_type=mimetype), 400, words, "Nothing was loaded")
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+    assert desk.rows("select status, received from ledger.loads") == [("failed", 0)]
+
+
+def test_an_empty_array_is_a_load_of_no_rows(caller: Caller) -> None:
+    response = caller.post([])
+    assert (response.status_code, response.get_json()["received"]) == (201, 0)
+
+
+def test_other_content_is_not_taken(caller: Caller) -> None:
+    assert_problem(caller.call("POST", LOADS, data=b"x", content_type="application/pdf"), 415, "text/csv")
+    packed = gzip.compress(b'{"team_id": 1}')
+    response = caller.call(
+        "POST", LOADS, data=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert_problem(response, 415, "Content-Encoding")
+
+
+def test_what_there_is_not(caller: Caller) -> None:
+    assert_problem(caller.post({}, path="/api/v1/loads/desk/nothing"), 404)
+    assert_problem(caller.call("GET", "/api/v1/loads/77"), 404, "no load 77")
+    assert_problem(caller.call("GET", "/api/v1/tables/desk/nothing"), 404)
+    assert_problem(caller.call("GET", "/api/v1/nothing"), 404)
+    assert_problem(caller.call("DELETE", LOADS), 405)
+
+
+def test_a_door_that_the_contract_keeps_shut(desk: Desk, caller: Caller) -> None:
+    assert_problem(caller.post({}, path="/api/v1/loads/desk/visits"), 403, "desk.visits")
+
+
+@pytest.mark.parametrize("query", ["on_reject=no", "dry_run=1", "dry_run=TRUE"])
+def test_an_option_that_there_is_not(caller: Caller, query: str) -> None:
+    assert_problem(caller.post({"team_id": 1}, path=f"{LOADS}?{query}"), 400)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "before=-1", "before=" + "9" * 40, "limit=٣"])
+def test_a_page_that_there_is_not(caller: Caller, query: str) -> None:
+    assert_problem(caller.call("GET", f"/api/v1/loads?{query}"), 400)
+
+
+def test_a_body_that_ends_early_loads_nothing(desk: Desk, caller: Caller) -> None:
+    body = b"team_id\n" + b"1\n" * 100
+    response = caller.call(
+        "POST", LOADS, input_stream=io.BytesIO(body[:50]), content_type="text/csv",
+        environ_overrides={"CONTENT_LENGTH": str(len(body))},
+    )  # fmt: skip
+    assert_problem(response, 400)
+    assert desk.rows("select count(*) from ledger.loads") == [(0,)]
+
+
+def test_a_token_is_needed_and_must_hold(desk: Desk, caller: Caller) -> None:
+    stranger = desk.app.test_client()
+    assert_problem(stranger.post(LOADS, json={"team_id": 1}), 401, "Authorization")
+    for header in ("", "Bearer ", "Bearer nonsense", "Basic YTpi", caller.token):
+        assert_problem(stranger.post(LOADS, json={"team_id": 1}, headers={"Authorization": header}), 401)
+    expired = Caller(desk, days=-1)
+    assert_problem(expired.post({"team_id": 1}), 401)
+    with desk.engine.begin() as connection:
+        access.revoke_tokens(connection, "till")
+    assert_problem(caller.post({"team_id": 1}), 401)
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+
+
+def test_a_login_reads_the_api_and_writes_nothing(desk: Desk) -> None:
+    assert desk.client.get("/api/v1/loads").status_code == 200
+    assert_problem(desk.client.post(LOADS, json={"team_id": 1}), 401)
+
+
+def test_only_a_hash_of_the_token_is_kept(desk: Desk, caller: Caller) -> None:
+    kept = desk.rows("select token_hash, to_jsonb(t)::text from ledger.tokens as t")
+    assert len(kept[0][0]) == 64
+    assert caller.token not in kept[0][1]
+
+
+def test_kept_rows_are_judged_again_on_request(desk: Desk, caller: Caller) -> None:
+    caller.post([{"team_id": 1, "name": ""}, {"team_id": 2, "parent_team_id": 9}])
+    desk.execute("""update ledger.rejects set payload = payload || '{"name": "mended"}' where row = 1""")
+    (receipt,) = caller.call("POST", "/api/v1/rejects/replay", json={"source": "desk", "table": "teams"}).get_json()[
+        "receipts"
+    ]
+    assert (receipt["door"], receipt["received"], receipt["accepted"], receipt["waiting"]) == ("replay", 2, 1, 1)
+    assert desk.rows("select team_id, name from staging_desk.teams") == [(1, "mended")]
+
+
+@pytest.mark.parametrize("body", [[], {}, {"reject_ids": "1"}, {"reject_ids": [True]}, {"source": 1, "table": "x"}])
+def test_a_replay_of_nothing_in_particular(caller: Caller, body: Any) -> None:
+    assert_problem(caller.call("POST", "/api/v1/rejects/replay", json=body), 400)
+
+
+def test_the_error_sheet_carries_no_live_formula(caller: Caller) -> None:
+    caller.post([{"team_id": "=1+1", "name": "A"}])
+    sheet = caller.call("GET", "/api/v1/rejects.csv")
+    assert sheet.mimetype == "text/csv"
+    head, row = sheet.text.splitlines()
+    assert head.startswith("reject_id,load_id,row")
+    assert "=1+1" in row
+    assert ",=" not in row
+
+
+def test_the_contract_as_json(caller: Caller) -> None:
+    tables = caller.call("GET", "/api/v1/tables").get_json()["tables"]
+    assert {t["table"] for t in tables} >= {"teams", "tickets", "visits"}
+    ticket = caller.call("GET", "/api/v1/tables/desk/tickets").get_json()
+    kind = next(c for c in ticket["columns"] if c["name"] == "kind")
+    assert kind["accepted_values"] == ["bug", "wish", "<i>odd</i>", "can't"]
+    assert ticket["primary_key"] == ["ticket_id"]
+
+
+def test_an_injection_is_a_value_like_any_other(desk: Desk, caller: Caller) -> None:
+    nasty = "'; drop table staging_desk.teams; --"
+    caller.post({"team_id": 7, "name": nasty})
+    caller.post({"team_id": nasty})
+    assert caller.call("GET", "/api/v1/rejects", query_string={"table": nasty}).get_json() == {"rejects": []}
+    assert desk.rows("select name from staging_desk.teams") == [(nasty,)]
+
+
+def test_a_ticket_of_every_type(desk: Desk, caller: Caller) -> None:
+    caller.post({"team_id": 7})
+    row = TICKET | {"hours": "1.25", "details": {"a": [1.10, None]}, "opened_on": "2024-02-29", "kind": "can't"}
+    body = json.dumps(row).replace("1.1,", "1.10,").encode()
+    response = caller.call("POST", "/api/v1/loads/desk/tickets", data=body, content_type="application/json")
+    assert response.get_json()["accepted"] == 1, response.text
+    assert desk.rows("select details::text, hours::text, kind from staging_desk.tickets") == [
+        ('{"a": [1.10, null]}', "1.25", "can't")
+    ]
+
+
+def test_a_database_that_goes_away_is_a_503_and_nothing_is_loaded(
+    desk: Desk, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loader.intake import settle
+
+    def die(*_: Any) -> None:
+        with desk.engine.begin() as other:
+            other.execute(
+                sa.text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in%'"
+                )
+            )
+
+    original = settle.judge_rows
+    monkeypatch.setattr(settle, "judge_rows", lambda *a: (die(), original(*a)))
+    assert_problem(caller.post({"team_id": 1}), 503, "Nothing was loaded")
+    monkeypatch.undo()
+    assert caller.post({"team_id": 1}).status_code == 201
+    assert desk.rows("select count(*) from staging_desk.teams") == [(1,)]

@@ -1,0 +1,46 @@
+"""One database a worker, migrated to the lab's contract and emptied before each test.
+
+After each test every load is counted again from what stands (invariant 1).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from loader.database import make_engine
+from loader.migrate import migrate
+from loader.settings import Settings
+from tests.conftest import run_sql
+from tests.intake.lab import CONTRACT, SCHEMA, Lab
+
+
+@pytest.fixture(scope="session")
+def lab_engine(server: Settings) -> Iterator[sa.Engine]:
+    name = f"intake_{uuid.uuid4().hex[:12]}"
+    run_sql(server, f"create database {name} template template1")
+    engine = make_engine(replace(server, database=name))
+    migrate(engine, CONTRACT)
+    yield engine
+    engine.dispose()
+    run_sql(server, f"drop database {name} with (force)")
+
+
+def empty(engine: sa.Engine) -> None:
+    """No row in any staging table, and a ledger as new."""
+    relations = [f"{SCHEMA}.{table.name}{more}" for table in CONTRACT for more in ("", "__history")]
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"truncate {', '.join(relations)}, ledger.rejects, ledger.loads restart identity cascade"))
+        connection.execute(sa.text("update ledger.clock set last_seq = 0"))
+
+
+@pytest.fixture
+def lab(lab_engine: sa.Engine) -> Iterator[Lab]:
+    empty(lab_engine)
+    made = Lab(lab_engine)
+    yield made
+    made.audit()

@@ -1,0 +1,110 @@
+"""The first page: what arrived, what is stuck, what is late, what was built."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pages.desk import TICKET, Desk, words
+
+
+def team(number: int, **more: str) -> dict[str, str]:
+    return {"team_id": str(number), "name": f"team {number}"} | more
+
+
+def test_an_empty_house_says_what_to_do(desk: Desk) -> None:
+    page = words(desk.get("/"))
+    assert "0 rows accepted in the last 24 hours" in page
+    assert "Nothing is kept back" in page
+    assert "The warehouse has not been built yet." in page
+    assert "0 tables late and 1 never loaded" in page
+
+
+def test_the_figures_and_reasons_are_those_of_the_ledger(desk: Desk) -> None:
+    desk.load("teams", team(1), team(2), team(2))
+    desk.load(
+        "tickets",
+        TICKET,
+        TICKET | {"ticket_id": "2", "team_id": "8"},
+        TICKET | {"ticket_id": "3", "hours": "-1", "votes": "x"},
+        TICKET | {"ticket_id": "4", "kind": "joke"},
+        TICKET | {"ticket_id": "5", "kind": "joke"},
+        TICKET | {"ticket_id": "6", "urgent": ""},
+        TICKET | {"ticket_id": "7", "team_id": "1"},
+    )
+    page = words(desk.get("/"))
+    assert "3 rows accepted" in page
+    assert "2 rows waiting" in page
+    assert "4 rows refused" in page
+    tickets = page.partition("Waiting and refused")[2].partition("Builds of")[0]
+    assert "Tickets desk.tickets 2 waiting 4 refused" in tickets
+    assert "2 × kind must be one of" in tickets
+    assert "and 1 other reason" in tickets
+
+
+def test_rows_accepted_long_ago_do_not_count(desk: Desk) -> None:
+    desk.load("teams", team(1))
+    desk.execute("update ledger.loads set finished_at = now() - interval '25 hours'")
+    assert "0 rows accepted" in words(desk.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "late"),
+    [("10 minutes", "on time", 0), ("61 minutes", "late", 1), ("49 hours", "overdue", 1)],
+)
+def test_a_table_is_late_by_its_contract(desk: Desk, age: str, state: str, late: int) -> None:
+    desk.load("tickets", TICKET)
+    desk.execute(f"update ledger.loads set finished_at = now() - interval '{age}'")
+    page = words(desk.get("/"))
+    assert f"Tickets desk.tickets {state} " in page
+    assert f"{late} table{'' if late == 1 else 's'} late" in page
+    assert "late after 1 hour, overdue after 2 days" in page
+
+
+def test_a_failed_load_makes_no_table_fresh(desk: Desk) -> None:
+    desk.load("tickets", TICKET)
+    desk.execute("update ledger.loads set status = 'failed', received = 0, waiting = 0")
+    assert "Tickets desk.tickets never never" in words(desk.get("/"))
+
+
+def test_rows_let_in_by_their_parent_are_no_news_from_the_source(desk: Desk) -> None:
+    desk.load("tickets", TICKET)
+    desk.execute("update ledger.loads set finished_at = now() - interval '3 hours'")
+    desk.load("teams", team(7))
+    assert desk.rows("select count(*) from staging_desk.tickets") == [(1,)]
+    assert "Tickets desk.tickets late 3 hours ago" in words(desk.get("/"))
+
+
+def test_the_last_twenty_loads_are_listed(desk: Desk) -> None:
+    for number in range(22):
+        desk.load("teams", team(number), principal=f"p-{number}-q")
+    page = words(desk.get("/")).partition("What arrived lately")[2]
+    assert [n for n in range(22) if f"p-{n}-q" in page] == list(range(2, 22))
+
+
+def test_how_the_builds_went(desk: Desk) -> None:
+    desk.load("teams", team(1))
+    desk.execute(
+        "insert into ledger.builds (upper_bound, as_of, status, published_at, message) values "
+        "(1, '2017-12-31', 'published', now(), 'published 5 marts'), "
+        "(1, '2017-12-31', 'failed', null, 'not published: dim_products failed')"
+    )
+    desk.execute(
+        "insert into ledger.build_results (build_id, unique_id, resource_type, status, failures, message) values "
+        "(1, 'model.shop.a', 'model', 'success', null, null), "
+        "(2, 'model.shop.dim_products', 'model', 'error', null, 'no column brnd'), "
+        "(2, 'test.shop.unique_b.1f', 'test', 'warn', 3, 'Got 3 results'), "
+        "(2, 'model.shop.c', 'model', 'skipped', null, null)"
+    )
+    page = words(desk.get("/"))
+    assert "The marts show everything that was let in." in page
+    assert "Build 2 failed" in page
+    assert "Not published: dim_products failed." in page
+    assert "3 models and tests, 1 skipped. 1 failure and 1 warning error dim_products no column brnd" in page
+    assert "warn unique_b 3 rows Got 3 results" in page
+    desk.load("teams", team(2))
+    assert "1 load arrived after the published build" in words(desk.get("/"))
+
+
+def test_the_notice_of_a_contract_that_is_not_taken_up(desk: Desk) -> None:
+    desk.app.extensions["gatehouse"].live.notice = "The source files changed: run `loader migrate`."
+    assert "The contract needs a hand. The source files changed: run `loader migrate`." in words(desk.get("/"))
