@@ -128,9 +128,11 @@ class _TableReader:
                 case UncheckedTest():
                     unchecked.append(rule)
         stated = {r.columns[0] for r in row_rules if r.name == "not_null" and _always(r)}
-        constrained = [c.name for c in columns if c.required and c.name not in stated]
+        constrained = [
+            c.name for c in columns if (c.required or c.name in primary_key) and c.name not in stated
+        ]
         row_rules[:0] = [not_null(name) for name in constrained]
-        required = stated | set(constrained) | set(primary_key)
+        required = stated | set(constrained)
         columns = tuple(_with_rules(c, required, row_rules) for c in columns)
         path, line = self.places.tables.get(self.key, (self.source["original_file_path"], None))
         return Table(

@@ -185,9 +185,7 @@ def _load(
             time.sleep(0.1)
 
 
-def _note_faults(
-    entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field]
-) -> None:
+def _note_faults(entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field]) -> None:
     """Every fault of the row beside its column; what a row waits for is told apart."""
     by_name = {each.column.name: each for each in fields}
     for reject in receipt.rejects:
@@ -250,9 +248,7 @@ def _values_of(table: Table, load_id: int) -> dict[str, str]:
         )
     if len(rows) != 1:
         return {}
-    return {
-        column.name: value for column, value in zip(shown, rows[0], strict=True) if value is not None
-    }
+    return {column.name: value for column, value in zip(shown, rows[0], strict=True) if value is not None}
 
 
 def _zone(timezone: str | None) -> str:

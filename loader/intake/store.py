@@ -36,14 +36,21 @@ def store(
     A refused duplicate value changes what the others leave behind, so this is done again
     without it until every ``unique`` rule holds, and no row is refused for a value that nobody
     holds in the end. ``after_refusal`` is called before each time.
+
+    A row is tried again once: where a table refers to itself too, one row's coming in may take
+    away the reason for which it could, and so on without end.
     """
     rules = [r for r in table.unique_rules if r.severity == "error" and _beyond_key(table, r)]
+    tried_again: set[int] = set()
     while True:
         savepoint = connection.begin_nested()
         _write(connection, table, load_id)
         clashes = [clash for rule in rules for clash in _clashes(connection, table, rule, load_id)]
         in_vain = [] if clashes else _give_reasons(connection, table, rules)
+        in_vain = [row for row in in_vain if row not in tried_again]
         if not clashes and not in_vain:
+            if tried_again:
+                _refuse_for_good(connection, rules[0])
             savepoint.commit()
             return
         savepoint.rollback()
@@ -51,6 +58,7 @@ def store(
             _refuse(connection, table, load_id, clashes)
         else:
             run(connection, f"delete from pg_temp.fault where _row in ({', '.join(map(str, in_vain))})")
+            tried_again.update(in_vain)
         after_refusal()
 
 
@@ -91,6 +99,15 @@ def _give_reasons(connection: Connection, table: Table, rules: list[UniqueRule])
         "where r._row = f._row and f.verdict = 'clash'",
     )
     return [row[0] for row in fetch(connection, "select _row from pg_temp.fault where verdict = 'clash'")]
+
+
+def _refuse_for_good(connection: Connection, rule: UniqueRule) -> None:
+    """Rows tried again in vain, in whose way nobody stands as long as they are refused."""
+    made = fault(None, rule.name, "must be unique, and would not be if it were let in with what then comes in")
+    run(
+        connection,
+        f"update pg_temp.fault set verdict = 'rejected', faults = jsonb_build_array({made}) where verdict = 'clash'",
+    )
 
 
 def _reasons(table: Table, rule: UniqueRule, place: int) -> str:

@@ -12,8 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from loader.contract.types import literal
-from loader.migrate.sql import run
 from loader.migrate.view_definition import View, make_view
 
 _VIEWS = ("v", "m")
@@ -117,22 +115,15 @@ def dependent_views(connection: sa.Connection, altered: Iterable[tuple[int, int]
     if not pairs:
         return [], []
     parameters: dict[str, Any] = {"oids": [p[0] for p in pairs], "numbers": [p[1] for p in pairs]}
-    path = run(connection, "select current_setting('search_path')").scalar() or ""
-    # With no schema in the path PostgreSQL writes every name of a definition out in full.
-    run(connection, "select set_config('search_path', 'pg_catalog', true)")
-    try:
-        rows = _in_order(list(connection.execute(sa.text(_DEPENDENT), parameters)))
-        parameters["views"] = [row.oid for row in rows if row.relkind in _VIEWS]
-        obstacles = [
-            Obstacle(f"{words} stands in the way of the new type", f"drop {words}, migrate, and make it again")
-            for words in connection.scalars(sa.text(_OBSTACLES), parameters)
-        ]
-        for row in rows:
-            obstacles += _row_obstacles(row)
-        views = [make_view(connection, row) for row in rows if row.relkind in _VIEWS]
-    finally:
-        run(connection, f"select set_config('search_path', {literal(path)}, true)")
-    return views, obstacles
+    rows = _in_order(list(connection.execute(sa.text(_DEPENDENT), parameters)))
+    parameters["views"] = [row.oid for row in rows if row.relkind in _VIEWS]
+    obstacles = [
+        Obstacle(f"{words} stands in the way of the new type", f"drop {words}, migrate, and make it again")
+        for words in connection.scalars(sa.text(_OBSTACLES), parameters)
+    ]
+    for row in rows:
+        obstacles += _row_obstacles(row)
+    return [make_view(connection, row) for row in rows if row.relkind in _VIEWS], obstacles
 
 
 def _in_order(rows: list[sa.Row[Any]]) -> list[sa.Row[Any]]:

@@ -20,9 +20,7 @@ from loader.pages.masking import Masks
 from loader.pages.queries import arrivals, builds, kept, receipts, sizes
 from loader.pages.verdict import verdict_of
 
-pages = Blueprint(
-    "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
-)
+pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 words.register(pages)
 errors.register(pages)
 
@@ -190,9 +188,7 @@ def load(load_id: int) -> ResponseReturnValue:
             masks=Masks(contract),
             rows=kept.list_rows(connection, chosen, 1, _LISTED),
             releases=receipts.caused_by(connection, load_id),
-            arrived=kept.rows_let_in_by(connection, load_id)
-            if found.door in ("release", "replay")
-            else [],
+            arrived=kept.rows_let_in_by(connection, load_id) if found.door in ("release", "replay") else [],
             published=receipts.published_by(connection, seq) if seq is not None else None,
         )
 

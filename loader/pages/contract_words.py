@@ -37,9 +37,7 @@ def rules_in_words(table: Table, contract: Contract) -> dict[str | None, list[Ru
             text = "must be found in "
         if not warns:
             text = text.replace("must be found", "waits until it is found")
-        found[_column(relationship.columns)].append(
-            RuleWords(text, warns, relationship.where, parent)
-        )
+        found[_column(relationship.columns)].append(RuleWords(text, warns, relationship.where, parent))
     return dict(found)
 
 

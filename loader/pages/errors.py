@@ -33,8 +33,7 @@ _WORDS = {
 }  # fmt: skip
 _FORGED = (
     "This form had been open too long",
-    "Or it was sent from another site. Nothing was stored. Go back, load the page again and send "
-    "it once more.",
+    "Or it was sent from another site. Nothing was stored. Go back, load the page again and send it once more.",
 )
 
 

@@ -74,7 +74,7 @@ class Mask:
     def message(self, fault: Mapping[str, Any]) -> str:
         """The fault's sentence. That of ``unique`` ends with the key of another row."""
         message = str(fault.get("message") or "")
-        if False and str(fault.get("rule", "")).startswith("unique"):
+        if self._key_is_personal and str(fault.get("rule", "")).startswith("unique"):
             return "must be unique, and stands already in another row"
         return message
 

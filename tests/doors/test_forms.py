@@ -114,7 +114,8 @@ def test_a_good_row_is_loaded_and_leads_to_its_receipt(desk: Desk) -> None:
     assert f"{NAME}, at the door form" in page
     stored = desk.rows(
         "select ticket_id, hours::text, votes, urgent, answered, opened_on::text, rings_at::text, wall_clock::text, "
-        'seen_at::text, details::text, "odd ""name"" <i>", contact, priority, changed_at::text from staging_desk.tickets'
+        'seen_at::text, details::text, "odd ""name"" <i>", contact, priority, changed_at::text '
+        "from staging_desk.tickets"
     )
     assert stored == [
         (
@@ -151,7 +152,9 @@ def test_every_fault_stands_beside_its_field_and_nothing_is_kept(desk: Desk) -> 
         assert message in fault[1], column
     assert "Not let in yet: nothing was stored" in said
     for value in typed.values():
-        assert re.search(rf'value="{re.escape(value)}"|>\s*{re.escape(value)}</textarea>', page) or value == "joke", value
+        assert re.search(rf'value="{re.escape(value)}"|>\s*{re.escape(value)}</textarea>', page) or value == "joke", (
+            value
+        )
     assert nothing_was_kept(desk)
     assert desk.rows("select count(*) from ledger.rejects") == [(0,)]
 
@@ -373,7 +376,12 @@ def test_a_picked_parent_is_named_when_the_form_comes_back(desk: Desk) -> None:
 
 def test_one_like_the_last_one(desk: Desk) -> None:
     desk.load("teams", TEAM)
-    typed = TYPED | {"hours": "1.50", "contact": "maria@secret.example", "seen_at": "2024-02-29T10:00:00", "urgent": "false"}
+    typed = TYPED | {
+        "hours": "1.50",
+        "contact": "maria@secret.example",
+        "seen_at": "2024-02-29T10:00:00",
+        "urgent": "false",
+    }
     receipt = desk.fill("tickets", **typed).location
     like = re.search(r'href="([^"]*like=\d+)"', desk.get(receipt))
     assert like

@@ -106,14 +106,17 @@ def test_a_view_comes_back_and_shows_the_wider_type(engine: sa.Engine) -> None:
 
 
 def test_views_on_views_come_back_in_their_order(engine: sa.Engine) -> None:
-    # made so that neither names nor oids give the order away
+    # the innermost is made last: neither names nor oids give the order away
     run(
         engine,
-        "create view marts.z_first as select order_id, quantity from staging_erp.orders",
+        "create view marts.b_both as select 0 as quantity",
+        "create view marts.a_third as select 0 as quantity",
         "create view marts.m_second as select 0 as order_id, 0 as quantity",
-        "create view marts.a_third as select m.quantity from marts.m_second m",
-        "create view marts.b_both as select * from marts.a_third union all select quantity from marts.z_first",
+        "create view marts.z_first as select order_id, quantity from staging_erp.orders",
         "create or replace view marts.m_second as select order_id::int as order_id, quantity from marts.z_first",
+        "create or replace view marts.a_third as select m.quantity from marts.m_second m",
+        "create or replace view marts.b_both as "
+        "select * from marts.a_third union all select quantity from marts.z_first",
         "create view marts.apart as select note from staging_erp.orders",
     )
     apart = rows(engine, "select 'marts.apart'::regclass::oid")
@@ -182,16 +185,26 @@ def test_a_materialized_view_comes_back_with_rows_and_indexes(engine: sa.Engine)
     widen(engine)
 
 
-def test_a_definition_means_the_same_whatever_the_search_path_is(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("path", ["public", "staging_erp, marts", "marts, pg_catalog, staging_erp"])
+def test_a_definition_means_the_same_whatever_the_search_path_is(engine: sa.Engine, path: str) -> None:
     run(
         engine,
         "create table staging_erp.rates as select 3 as rate",
         "create function marts.double(numeric) returns numeric language sql immutable as 'select $1 * 2'",
-        "set search_path to staging_erp, marts, pg_catalog; "
-        "create view marts.rated as select quantity * rate as amount, double(amount) from orders, rates; "
-        "reset search_path",
+        "create function marts.upper(text) returns text language sql immutable as 'select $1'",  # not pg_catalog's
+        "set local search_path to staging_erp, marts, pg_catalog; create view marts.rated as "
+        "select quantity * rate as amount, double(amount), upper(note) as note from orders, rates",
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def set_path(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"set search_path to {path}")
+        connection.commit()
+
+    engine.dispose()
     widen(engine)
+    assert rows(engine, "select note from marts.rated order by amount") == [("first",), ("second",)]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,10 @@ def test_what_the_browser_can_not_read_is_not_sent_as_nothing(desk: Desk, new_pa
     page.goto("/tables/desk/tickets/new")
     page.locator("#c-opened-5f-on").press_sequentially("02")  # a month without day and year
     page.get_by_role("button", name="Enter this row").click()
-    assert page.locator("#c-opened-5f-on-fault").inner_text() == "This can't be read as it is typed: complete or correct it."
+    assert (
+        page.locator("#c-opened-5f-on-fault").inner_text()
+        == "This can't be read as it is typed: complete or correct it."
+    )
     assert page.url.endswith("/new")
     assert page.locator("#summary").count() == 0
 
@@ -224,13 +227,14 @@ def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: 
     desk.load("tickets", {"ticket_id": long, "contact": long, "details": long}, {long: long}, long)
     desk.execute(
         f"insert into ledger.builds (upper_bound, status, message) values (1, 'failed', '{long}');"
-        f"insert into ledger.build_results (build_id, unique_id, status, message) values (1, 'a.b.{long}', 'error', '{long}')"
+        "insert into ledger.build_results (build_id, unique_id, status, message) "
+        f"values (1, 'a.b.{long}', 'error', '{long}')"
     )
     page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     log_in(page)
     for path in (
-        "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/loads", "/loads/1", "/loads/2", "/rejects",
-        "/dbt/", "/nothing",
+        "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/loads", "/loads/1", "/loads/2",
+        "/rejects", "/dbt/", "/nothing",
     ):  # fmt: skip
         page.goto(path)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -87,7 +87,14 @@ def test_no_page_turns_words_into_markup(hostile: Desk, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/loads", 200), ("/rejects", 200), ("/rejects?status=", 400), ("/tables/desk/", 404), ("/", 404), ("/login", 302)],
+    [
+        ("/loads", 200),
+        ("/rejects", 200),
+        ("/rejects?status=", 400),
+        ("/tables/desk/", 404),
+        ("/", 404),
+        ("/login", 302),
+    ],
 )
 def test_no_page_turns_its_own_address_into_markup(desk: Desk, path: str, status: int) -> None:
     from urllib.parse import quote

@@ -23,7 +23,8 @@ def test_a_login_leads_to_the_page_that_was_asked_for(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "x"]
+    "target",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "x"],
 )
 def test_a_login_leads_to_no_other_site(desk: Desk, target: str) -> None:
     assert log_in(desk.app.test_client(), target=target).location == "/"

@@ -10,7 +10,7 @@ SECRET = "maria@secret.example"
 
 
 def test_rows_are_shown_as_they_came(desk: Desk) -> None:
-    desk.load("tickets", TICKET | {"hours": " 1,5 ", "odd \"name\" <i>": "a\nb", "votes": None})
+    desk.load("tickets", TICKET | {"hours": " 1,5 ", 'odd "name" <i>': "a\nb", "votes": None})
     page = words(desk.get("/rejects"))
     assert "1 row " in page
     assert "hours 1,5" in page
@@ -45,7 +45,7 @@ def test_fifty_rows_a_page(desk: Desk) -> None:
         text = desk.get(f"/rejects?page={page}")
         seen.append([n for n in range(120) if f"no-{n}-no" in text])
     assert [len(page) for page in seen] == [50, 50, 20]
-    assert sorted(sum(seen, [])) == list(range(120))
+    assert sorted(number for page in seen for number in page) == list(range(120))
     assert "page 3 of 3" in words(desk.get("/rejects?page=99"))
 
 

@@ -226,8 +226,11 @@ def read_json(text: str) -> Any:
         raise Unclear(word)
 
     try:
-        return json.loads(
+        value = json.loads(
             text, object_pairs_hook=once, parse_constant=no_constant, parse_float=Decimal, parse_int=Decimal
         )
     except ValueError as error:
         raise Unclear(str(error)) from error
+    if re.search("\0|[\ud800-\udfff]", json.dumps(value, ensure_ascii=False, default=str)) or "\\u0000" in text:
+        raise Unclear("a character that is none: NUL, or half a surrogate pair")
+    return value

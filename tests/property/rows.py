@@ -27,7 +27,7 @@ WORDS = st.one_of(
 )
 BLANK = st.sampled_from(["", " ", "\t", "\u00a0", " \n"])
 #: Texts that Postgres's input functions take, and change or guess; or that nobody should take.
-AWKWARD = st.sampled_from(
+AWKWARD_TEXTS = (
     """0x10 0b1 1_000 1e3 1e-3 1.005 .5 5. +5 -0 007 1,5 NaN Infinity -inf 1e400 1e999 9999999999999999999999 today now
     tomorrow epoch allballs 01/02/2024 2024-1-2 20240102 2024-02-30 2023-02-29 0000-01-01 2024-W01-1 2024-01-01BC
     2024-01-01T24:00:00Z 2024-01-01T23:59:60Z 2024-01-01T10:00 2024-01-01T10:00:00.1234567Z 2024-01-01T10:00+16:00
@@ -36,7 +36,10 @@ AWKWARD = st.sampled_from(
     {3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11} 3f1c9a520b6e4d6f9a3e5b2f6f0f7c11 3F1C9A52-0B6E-4D6F-9A3E-5B2F6F0F7C11
     ٣ １ 1e0 1E+2 0.001 0.10 12345.67 99999.99 -99999.999 0.9999 1.000 32768 -32768 2147483648 9223372036854775808""".split()
     + ["", " ", " 5", "5 ", "5\n", "2024-01-01 10:00:00", "2024-01-01 10:00:00 UTC", "12-31-2024 01:30:00", "abc   "]
-)
+    + [f"2021-{day} {clock}" for day in ("11-07", "03-14", "10-31", "03-28", "04-04", "10-03")
+       for clock in ("01:15", "01:45", "02:15", "02:45")]
+)  # fmt: skip
+AWKWARD = st.sampled_from(AWKWARD_TEXTS)
 _NEAR = (-2, -1, 0, 1, 2)
 
 
@@ -164,82 +167,130 @@ def good(kind: Kind, tests: Sequence[DbtTest], is_key: bool = False) -> Texts:
     raise AssertionError(f"no values of {kind}")
 
 
-def bad(kind: Kind, tests: Sequence[DbtTest]) -> st.SearchStrategy[str | None]:
-    """Texts that the column may not take: beside the bounds, blank, of another kind, awkward."""
-    beside: list[str] = []
+def beside(kind: Kind, tests: Sequence[DbtTest]) -> list[str]:
+    """Texts at and around what the column's tests name, and one far from all of it."""
+    found: list[str] = []
     for test in tests:
         for bound in (test.arguments.get(name) for name in ("minimum", "maximum", "value")):
             if isinstance(bound, (int, float)) and kind.family in ("varchar", "text"):
-                beside.append("a" * (int(bound) + 1))
+                found.append("a" * (int(bound) + 1))
             elif isinstance(bound, (int, float)):
-                beside += [str(Decimal(str(bound)) + Decimal(step) / 100) for step in _NEAR]
-                beside += [str(bound + step) for step in _NEAR]
+                found += [str(Decimal(str(bound)) + Decimal(step) / 100) for step in _NEAR if kind.family == "numeric"]
+                found += [str(bound + step) for step in _NEAR]
             elif bound is not None and kind.family in ("date", "timestamptz"):
                 moment = datetime.fromisoformat(str(bound)).replace(tzinfo=UTC)
-                moments = [moment + step * (timedelta(days=1) if kind.family == "date" else timedelta(seconds=1)) for step in _NEAR]
-                beside += [str(m.date()) if kind.family == "date" else m.isoformat() for m in moments]
+                step = timedelta(days=1) if kind.family == "date" else timedelta(seconds=1)
+                moments = [moment + times * step for times in _NEAR]
+                found += [str(m.date()) if kind.family == "date" else m.isoformat() for m in moments]
             elif isinstance(bound, str):
-                beside.append(bound)
+                found.append(bound)
         for value in test.arguments.get("values", []):
-            beside += [str(value), str(value).lower(), str(value).upper(), f"{value} ", str(value)[:-1]]
+            found += [str(value), str(value).lower(), str(value).upper(), f"{value} ", str(value)[:-1]]
+    far = {"date": ["1800-01-31", "2199-12-31"], "timestamptz": ["1800-01-31T00:00:00Z", "2199-12-31T00:00:00Z"]}
+    far |= {family: ["-30000", "0", "30000"] for family in (*WHOLE_BITS, "numeric")}
+    return list(dict.fromkeys([*found, *far.get(kind.family, ["", " ", "\u00a0", "other"])]))
+
+
+def bad(kind: Kind, tests: Sequence[DbtTest]) -> st.SearchStrategy[str | None]:
+    """Texts that the column may not take: beside the bounds, blank, of another kind, awkward."""
     choices: list[st.SearchStrategy[str | None]] = [AWKWARD, BLANK, WORDS, st.none()]
+    choices += [st.sampled_from(beside(kind, tests))] * 3
     if kind.family == "double precision":
         choices.append(st.decimals(-10, 10, places=20).map(str))
-    if beside:
-        choices += [st.sampled_from(beside)] * 3
     return st.one_of(choices)
 
 
 class RowMaker:
-    """Strategies for the rows of a project's tables.
+    """Rows of a project's tables.
 
-    `world` are the rows that stand before the example begins: their keys are the parents that
-    there are.
+    `world` are the rows that stand before the example begins: rows are made of them, and their
+    keys are the parents that there are.
     """
 
     def __init__(self, project: Project, world: dict[str, list[Row]]) -> None:
         self.project, self.world = project, world
 
     def rows(self, table: str, most: int) -> st.SearchStrategy[list[Row]]:
-        return st.lists(self.row(table), min_size=1, max_size=most)
-
-    def row(self, table: str) -> st.SearchStrategy[Row]:
+        """Lists of rows: world rows with a key of few choices, some columns anew, some spoilt."""
         kinds, tests = self.project.columns[table], self.project.tests_of(table)
-        key = self.project.contract.find(table).primary_key
-        unique = {c for t in tests if t.name.startswith("unique") for c in [t.column, *t.arguments.get("columns", [])]}
-        columns = {
-            name: good(kind, [t for t in tests if t.column == name], name in key or name in unique)
-            for name, kind in kinds.items()
-        }
-        spoilt = {name: bad(kind, [t for t in tests if t.column == name]) for name, kind in kinds.items()}
-        empty = {name for name in kinds if not self._required(table, name)}
-        family = [(self._columns(t), self._parents(t)) for t in tests if t.name.startswith("relationships")]
+        own = {name: [t for t in tests if t.column == name] for name in kinds}
+        fresh = {name: good(kind, own[name], self._is_chosen(table, name)) for name, kind in kinds.items()}
+        spoilt = {name: bad(kind, own[name]) for name, kind in kinds.items()}
+        always = [name for name in kinds if self._is_chosen(table, name)]
+        others = sorted(set(kinds) - set(always))
+        families = [(self._columns(test), self._parents(test)) for test in tests if test.name.startswith("rel")]
 
         @st.composite
         def made(draw: st.DrawFn) -> Row:
-            row: Row = {name: draw(values) for name, values in columns.items()}
-            for own, parents in family:
-                row.update(zip(own, draw(st.sampled_from(parents)), strict=True))
-            for name in draw(st.sets(st.sampled_from(sorted(empty)), max_size=2)) if empty else ():
-                row[name] = None
-            for name in draw(st.one_of(st.just(set()), st.sets(st.sampled_from(sorted(kinds)), max_size=3))):
+            row = dict(draw(st.sampled_from(self.world[table])))
+            anew = draw(st.sets(st.sampled_from(others), max_size=4)) if others else set()
+            for name in (*always, *sorted(anew)):
+                row[name] = draw(fresh[name])
+            for columns, parents in families:
+                row.update(zip(columns, draw(st.sampled_from(parents)), strict=True))
+            for name in draw(st.lists(st.sampled_from(sorted(kinds)), max_size=2)):
                 row[name] = draw(spoilt[name])
             return row
 
-        return made()
+        return st.lists(made(), min_size=1, max_size=most)
 
-    def _required(self, table: str, column: str) -> bool:
-        return self.project.contract.find(table).column(column).required
+    def sweep(self, table: str) -> list[list[Row]]:
+        """Loads in which each column takes each value that its rules or its type might refuse, one a row."""
+        rows = []
+        for name, kind in self.project.columns[table].items():
+            own = [test for test in self.project.tests_of(table) if test.column == name]
+            # every awkward text for every type, where the types are what the table is about
+            awkward = [*AWKWARD_TEXTS] if len(self.project.columns[table]) > 20 else ["1e3", "today", "NaN", "0x10"]
+            if kind.family == "text":
+                awkward = ["can't"]
+            rows += [(name, value) for value in [None, *beside(kind, own), *awkward]]
+        loads: list[dict[tuple[str | None, ...], Row]] = [{}]
+        key = self._key(table)
+        for number, (name, value) in enumerate(rows):
+            row = {**self.world[table][-1], **self._own_key(table, number), name: value}
+            values = tuple(row[k] for k in key)
+            load = next((load for load in loads if values not in load), None)
+            if load is None:
+                loads.append(load := {})
+            load[values] = row
+        return [list(load.values()) for load in loads]
+
+    def _own_key(self, table: str, number: int) -> Row:
+        """A key column that can be numbered, and unique columns, with values of this row's own."""
+        unique = {c for t in self.project.tests_of(table) for c in self._columns(t) if t.name.startswith("unique")}
+        foreign = {c for t in self.project.tests_of(table) for c in self._columns(t) if t.name.startswith("rel")}
+        found: Row = {}
+        for name in unique - foreign:
+            kind = self.project.columns[table][name]
+            if kind.family in ("integer", "bigint"):
+                found[name] = str(100 + number)
+            elif kind.family == "uuid":
+                found[name] = f"00000000-0000-0000-0000-{number:012d}"
+            elif kind.family == "date":
+                found[name] = f"{2000 + number // 12}-{number % 12 + 1:02d}-01"
+        return found
+
+    def _key(self, table: str) -> list[str]:
+        source = next(
+            s for s in self.project.manifest["sources"].values() if f"{s['source_name']}.{s['name']}" == table
+        )
+        return list(source["config"]["meta"]["primary_key"])
+
+    def _is_chosen(self, table: str, column: str) -> bool:
+        """Whether the column is of the key, or of a unique rule: few values then, so that rows meet."""
+        return column in self._key(table) or any(
+            column in self._columns(test) for test in self.project.tests_of(table) if test.name.startswith("unique")
+        )
 
     def _columns(self, test: DbtTest) -> list[str]:
-        return [test.column] if test.column else list(test.arguments["columns"])
+        return [test.column] if test.column else list(test.arguments.get("columns", []))
 
     def _parents(self, test: DbtTest) -> list[tuple[str | None, ...]]:
-        """Keys that stand in the world, and one or two that may come within the example."""
+        """Keys that stand in the world, one or two that may come within the example, and none."""
         table = ".".join(re.findall(r"'([^']+)'", str(test.arguments["to"]))[:2])
         fields = [test.arguments["field"]] if "field" in test.arguments else list(test.arguments["fields"])
         found = [tuple(row[field] for field in fields) for row in self.world[table]]
         kinds = self.project.columns[table]
         numbers = all(kinds[field].family in WHOLE_BITS for field in fields)
         absent = [tuple(str(n) for _ in fields) for n in (3, 4)] if numbers else [tuple([*found[0][:-1], "3"])]
-        return found * 2 + absent
+        return found * 3 + absent

@@ -66,14 +66,37 @@ class CsvDecoder:
                 batch, number = self._batch(rows, number)
                 last = rows.slice(rows.num_rows - 1) if rows.num_rows else last
                 yield batch
-            if self._stream.quotes % 2 and last is not None and _spans_lines(last):
-                raise ReadFailure(
-                    f"a quotation mark in row {number} is opened and never closed"
-                )
+            if self._stream.quotes % 2 and self._ends_in_quotes(last, number):
+                row = max(number, *(bad[0] for bad in self._bad)) if self._bad else number
+                raise ReadFailure(f"a quotation mark in row {row} is opened and never closed")
             if self._bad:
                 yield self._tail(number)
         except pa.ArrowInvalid as error:
+            if "straddl" in str(error):
+                raise ReadFailure(
+                    f"a row is longer than {_BLOCK >> 20} MB, or a quotation mark is opened and never closed"
+                ) from error
             raise ReadFailure(f"the CSV can't be read: {error}") from error
+
+    def _ends_in_quotes(self, last: pa.RecordBatch | None, number: int) -> bool:
+        """Whether the last row, of which there is an odd quotation mark, swallowed the file's end.
+
+        ``last`` is the last row that fits, the ``number``-th.
+        """
+        if self._bad and self._bad[-1][0] > number:
+            return bool({"\n", "\r"} & set(self._bad[-1][2])) or self._is_open(self._stream.last_line)
+        if last is None:
+            return False
+        spans = any({10, 13} & set(value or b"") for value in last.to_pylist()[0].values())
+        return spans or self._is_open(self._stream.last_line)
+
+    def _is_open(self, line: bytes) -> bool:
+        """Whether a quoted field of a file's last line, which no line feed ends, is not closed."""
+        try:
+            next(csv.reader([line.decode("latin-1")], delimiter=self._delimiter, strict=True), None)
+        except csv.Error as error:
+            return "unexpected end" in str(error)
+        return False
 
     def _set_aside(self, row: arrow_csv.InvalidRow) -> str:
         # Arrow counts records from 1 with the header; the load counts from 1 without it.
@@ -158,10 +181,6 @@ def _as_text(column: pa.Array, broken: set[int]) -> pa.Array:
         return pa.array(values, pa.string())
 
 
-def _spans_lines(last: pa.RecordBatch) -> bool:
-    return any(b"\n" in (value or b"") for value in last.to_pylist()[0].values())
-
-
 class _Peekable(io.RawIOBase):
     """A stream whose first line can be seen before it is read, and whose quotes are counted."""
 
@@ -171,11 +190,13 @@ class _Peekable(io.RawIOBase):
         self._stream = stream
         self._ahead = b""
         self.quotes = 0
+        self.last_line = b""
 
     def peek_line(self) -> bytes:
         while b"\n" not in self._ahead and len(self._ahead) < self._HEADER_LIMIT:
             piece = self._stream.read(1 << 16)
             if not piece:
+                self._ahead += b"\n"  # a header alone: Arrow asks for the end of its line
                 break
             self._ahead += piece
         line, _, _ = self._ahead.partition(b"\n")
@@ -191,4 +212,6 @@ class _Peekable(io.RawIOBase):
         self._ahead = self._ahead[len(piece) :] if self._ahead else b""
         buffer[: len(piece)] = piece
         self.quotes += piece.count(b'"')
+        end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
+        self.last_line = piece[end:] if end else self.last_line + piece
         return len(piece)

@@ -17,7 +17,11 @@ _ROWS = 10_000
 _LINE_LIMIT = 64 << 20
 
 
-class _Number(str):
+class _Raw(str):
+    """Text that stands in JSON as it is."""
+
+
+class _Number(_Raw):
     """A number as its digits: a double would change ``0.1`` and 2^53 + 1."""
 
 
@@ -50,15 +54,26 @@ def parse(text: str) -> Any:
 
 
 def _write(value: Any) -> str:
-    """JSON text of a parsed value, numbers as they were written."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        inner = (f"{json.dumps(k, ensure_ascii=False)}: {_write(v)}" for k, v in value.items())
-        return "{" + ", ".join(inner) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_write(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    """JSON text of a parsed value, numbers as they were written.
+
+    Not recursive: what the parser's own depth allows is more than Python's calls would.
+    """
+    written: list[str] = []
+    open_ = [value]
+    while open_:
+        value = open_.pop()
+        if isinstance(value, _Raw):
+            written.append(value)
+        elif isinstance(value, dict):
+            pairs = ((_Raw(", "), _Raw(f"{json.dumps(k, ensure_ascii=False)}: "), v) for k, v in value.items())
+            parts = [part for pair in pairs for part in pair][1:]
+            open_ += [_Raw("}"), *reversed(parts), _Raw("{")]
+        elif isinstance(value, list):
+            parts = [part for item in value for part in (_Raw(", "), item)][1:]
+            open_ += [_Raw("]"), *reversed(parts), _Raw("[")]
+        else:
+            written.append(json.dumps(value, ensure_ascii=False))
+    return "".join(written)
 
 
 class _RowReader:

@@ -44,15 +44,11 @@ class BuildReport:
 
 def latest_builds(connection: Connection, limit: int = LATEST) -> list[BuildReport]:
     """The builds begun last, newest first; at most 20 failures of each are named."""
-    builds = connection.execute(
-        sa.select(Build.__table__).order_by(Build.build_id.desc()).limit(limit)
-    )
+    builds = connection.execute(sa.select(Build.__table__).order_by(Build.build_id.desc()).limit(limit))
     reports = {build.build_id: BuildReport(build) for build in builds}
     counts = sa.select(BuildResult.build_id, BuildResult.status, sa.func.count())
     for build_id, status, nodes in connection.execute(
-        counts.where(BuildResult.build_id.in_(reports)).group_by(
-            BuildResult.build_id, BuildResult.status
-        )
+        counts.where(BuildResult.build_id.in_(reports)).group_by(BuildResult.build_id, BuildResult.status)
     ):
         reports[build_id].counts[status or "unknown"] = nodes
     bad = (
@@ -73,15 +69,8 @@ def latest_builds(connection: Connection, limit: int = LATEST) -> list[BuildRepo
 def loads_not_published(connection: Connection) -> int | None:
     """Loads that let rows in after the published build's bound; ``None`` if none was published."""
     bound = connection.execute(
-        sa.select(Build.upper_bound)
-        .where(Build.published_at.is_not(None))
-        .order_by(Build.published_at.desc())
-        .limit(1)
+        sa.select(Build.upper_bound).where(Build.published_at.is_not(None)).order_by(Build.published_at.desc()).limit(1)
     ).scalar()
     if bound is None:
         return None
-    return int(
-        connection.execute(
-            sa.select(sa.func.count()).where(Load.seq > bound, Load.accepted > 0)
-        ).scalar_one()
-    )
+    return int(connection.execute(sa.select(sa.func.count()).where(Load.seq > bound, Load.accepted > 0)).scalar_one())

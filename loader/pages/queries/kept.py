@@ -56,9 +56,7 @@ def kept_back(connection: Connection) -> list[KeptBack]:
             sa.func.count(),
         )
         .where(Reject.status.in_(OPEN))
-        .group_by(
-            Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name
-        )
+        .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name)
     )
     found: dict[tuple[str, str], KeptBack] = {}
     for source, name, status, rule, column, message, rows in connection.execute(query):
@@ -68,9 +66,7 @@ def kept_back(connection: Connection) -> list[KeptBack]:
             table.waiting += rows
         else:
             table.rejected += rows
-    return sorted(
-        found.values(), key=lambda t: (-(t.waiting + t.rejected), t.source, t.table)
-    )
+    return sorted(found.values(), key=lambda t: (-(t.waiting + t.rejected), t.source, t.table))
 
 
 @dataclass(frozen=True)

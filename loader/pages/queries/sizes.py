@@ -42,9 +42,7 @@ def table_sizes(connection: Connection, contract: Contract | list[Table]) -> dic
         # a table that was never analysed says -1
         sizes[row.id] = Size(int(row.reltuples) if row.reltuples >= 0 else None, exact=False)
     counts = " union all ".join(
-        f"select {literal(table.id)}, count(*) from {table.mirror}"
-        for table in tables
-        if table.id in to_count
+        f"select {literal(table.id)}, count(*) from {table.mirror}" for table in tables if table.id in to_count
     )
     if counts:
         sizes |= {table_id: Size(rows, exact=True) for table_id, rows in fetch(connection, counts)}
