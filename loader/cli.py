@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from loader.commands.access import token, user
 from loader.commands.contract import contract
 from loader.commands.db import db
 from loader.commands.load import load, loads, rejects, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
 from loader.commands.up import up
-from loader.commands.access import token, user
 from loader.contract.faults import ContractError
 from loader.remedy import Remedy
 from loader.settings import Settings

@@ -23,7 +23,7 @@ def test_every_other_route_turns_strangers_away(desk: Desk, method: str) -> None
     for rule in desk.app.url_map.iter_rules():
         if rule.endpoint in OPEN or method not in (rule.methods or ()):
             continue
-        names = {name: "1" for name in rule.arguments}
+        names = dict.fromkeys(rule.arguments, "1")
         path = desk.app.url_map.bind("localhost").build(
             rule.endpoint, {k: 1 if "int:" in rule.rule else v for k, v in names.items()}
         )

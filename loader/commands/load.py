@@ -122,9 +122,7 @@ def _words(receipt: Receipt, path: Path) -> str:
         )
     for reject in receipt.rejects[:20]:
         value = f" — {reject.value!r}" if reject.value is not None else ""
-        lines.append(
-            f"  row {reject.row}: {reject.column or 'row'}: {reject.message} ({reject.rule}){value}"
-        )
+        lines.append(f"  row {reject.row}: {reject.column or 'row'}: {reject.message} ({reject.rule}){value}")
     kept = receipt.rejected + receipt.waiting
     if kept > 20:
         lines.append(f"  … and {kept - 20:,} more: loader rejects --load {receipt.load_id}")
@@ -143,12 +141,12 @@ def _words(receipt: Receipt, path: Path) -> str:
 @click.pass_obj
 def loads(settings: Settings, table_id: str | None, limit: int, as_json: bool) -> int:
     """List the latest loads."""
-    columns = (
+    columns: tuple[Any, ...] = (
         Load.load_id, Load.seq, Load.started_at, Load.source, Load.table_name, Load.door,
         Load.principal, Load.status, Load.received, Load.accepted, Load.waiting, Load.rejected,
         Load.duplicates, Load.file_name, Load.message,
     )  # fmt: skip
-    query = sa.select(*columns).order_by(Load.load_id.desc()).limit(limit)
+    query: sa.Select[Any] = sa.select(*columns).order_by(Load.load_id.desc()).limit(limit)
     query = _only_table(query, Load, table_id)
     _print_rows(settings, query, as_json)
     return ALL_IN
@@ -175,11 +173,11 @@ def rejects(
     as_json: bool,
 ) -> int:
     """List rows that were not let in: row, column, rule, message, and the row as it came."""
-    columns = (
+    columns: tuple[Any, ...] = (
         Reject.reject_id, Reject.load_id, Reject.row, Reject.source, Reject.table_name,
         Reject.status, Reject.column_name, Reject.rule, Reject.message, Reject.payload,
     )  # fmt: skip
-    query = sa.select(*columns).where(Reject.status.in_(status.split(",")))
+    query: sa.Select[Any] = sa.select(*columns).where(Reject.status.in_(status.split(",")))
     query = _only_table(query, Reject, table_id)
     if load_id is not None:
         query = query.where(Reject.load_id == load_id)
@@ -192,9 +190,7 @@ def rejects(
 @click.argument("reject_ids", nargs=-1, type=int)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def replay(
-    settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool
-) -> int:
+def replay(settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool) -> int:
     """Judge kept rows of a table again: those named, or all of them."""
     contract = read_contract(settings.project_dir, settings.state_dir)
     table = find_table(contract, table_id)
@@ -205,9 +201,7 @@ def replay(
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
             chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
     receipt = replay_rows(engine, contract, table, chosen, _person())
-    click.echo(
-        json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay"))
-    )
+    click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay")))
     return ALL_IN if receipt.clean else SOME_KEPT_BACK
 
 

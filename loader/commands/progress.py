@@ -8,17 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _SILENT_SECONDS = 2.0
 _LINE_SECONDS = 5.0
 
 
 @contextmanager
-def counted(
-    what: str, total: int | None = None, quiet: bool = False
-) -> Iterator[Callable[[int], None]]:
+def counted(what: str, total: int | None = None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A callable for the number of rows so far; shown from the third second on.
 
     On a terminal a bar, elsewhere a line every five seconds, both on standard error.

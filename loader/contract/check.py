@@ -68,31 +68,27 @@ def _key(table: Table) -> Iterator[Fault]:
             f"name one of: {names}",
         )
         return
-    column = table.column(table.valid_from)
+    order = table.column(table.valid_from)
     if table.load == "events":
+        yield _fault(table, "valid_from has no meaning for events", "take it out, or load versions")
+    if order.type.family not in _ORDERED:
         yield _fault(
-            table, "valid_from has no meaning for events", "take it out, or load versions"
-        )
-    if column.type.family not in _ORDERED:
-        yield _fault(
-            table, f"valid_from is of type {column.type.sql}", "name a time or a number",
-            column.name,
+            table, f"valid_from is of type {order.type.sql}", "name a time or a number",
+            order.name,
         )  # fmt: skip
-    if not column.required:
+    if not order.required:
         yield _fault(
             table,
             "valid_from may be empty, so versions could not be ordered",
             "add a not_null test and constraint to the column",
-            column.name,
+            order.name,
         )
 
 
 def _names(table: Table) -> Iterator[Fault]:
     for name in (table.schema, table.identifier + "__history", *table.column_names):
         if len(name.encode()) > _NAME_BYTES:
-            yield _fault(
-                table, f"the name {name} is longer than {_NAME_BYTES} bytes", "shorten it", name
-            )
+            yield _fault(table, f"the name {name} is longer than {_NAME_BYTES} bytes", "shorten it", name)
         if "\0" in name or not name:
             yield _fault(table, "a name is empty or holds a NUL", "rename it", name)
     for name in table.column_names:
@@ -154,9 +150,7 @@ def _parents(table: Table, contract: Contract) -> Iterator[Fault]:
             continue
         for field, own in zip(relationship.parent_columns, relationship.columns, strict=True):
             if field not in parent.column_names:
-                yield _fault(
-                    table, f"its parent {name} has no column {field}", "correct `field:`", own
-                )
+                yield _fault(table, f"its parent {name} has no column {field}", "correct `field:`", own)
             elif parent.column(field).type.family != table.column(own).type.family and not (
                 _comparable(parent.column(field).type.family, table.column(own).type.family)
             ):

@@ -52,9 +52,7 @@ class LiveContract:
             self._contract = self._read()
             self.notice = None
         except ContractError as error:
-            self.notice = (
-                f"The source files changed, and the contract in force stays: {error.faults[0]}"
-            )
+            self.notice = f"The source files changed, and the contract in force stays: {error.faults[0]}"
         except Remedy as error:
             self.notice = f"The source files changed, and the contract in force stays: {error}"
 
@@ -82,5 +80,3 @@ class LiveContract:
                 continue
             found.append((str(path), status.st_mtime_ns, status.st_size))
         return tuple(found)
-
-

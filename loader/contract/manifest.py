@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,9 +33,7 @@ def project_files(project_dir: Path, project: dict[str, Any]) -> list[Path]:
     ):
         for folder in project.get(key) or default:
             files += [
-                path
-                for path in (project_dir / folder).rglob("*")
-                if path.suffix in _PARSED_SUFFIXES and path.is_file()
+                path for path in (project_dir / folder).rglob("*") if path.suffix in _PARSED_SUFFIXES and path.is_file()
             ]
     packages = project_dir / str(project.get("packages-install-path") or "dbt_packages")
     if packages.is_dir():
@@ -69,7 +66,8 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
     kept = state_dir / "contract" / f"{mark}.json"
     if kept.exists():
         try:
-            return json.loads(kept.read_text("utf-8"))
+            standing: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+            return standing
         except ValueError:
             pass  # a file cut short by a crash: made again below
     manifest = _reduce(_parse(project_dir)) | {"fingerprint": mark}
@@ -78,22 +76,20 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
         old.unlink(missing_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as out:
         json.dump(manifest, out)
-    os.replace(out.name, kept)
+    Path(out.name).replace(kept)
     return manifest
 
 
 def _parse(project_dir: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-contract-") as scratch:
         command = [
-            sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "--no-send-anonymous-usage-stats",
-            "--log-path", scratch, "parse", "--project-dir", str(project_dir),
+            sys.executable, "-c", "from dbt.cli.main import cli; cli()",
+            "--no-use-colors", "--no-send-anonymous-usage-stats", "--log-path", scratch, "parse", "--project-dir", str(project_dir),
             "--target-path", scratch, "--no-partial-parse",
         ]  # fmt: skip
         if (project_dir / "profiles.yml").exists():
             command += ["--profiles-dir", str(project_dir)]
-        run = subprocess.run(
-            command, cwd=project_dir, capture_output=True, text=True, check=False, timeout=600
-        )
+        run = subprocess.run(command, cwd=project_dir, capture_output=True, text=True, check=False, timeout=600)
         made = Path(scratch) / "manifest.json"
         if run.returncode != 0 or not made.exists():
             words = _error_lines(run.stdout + run.stderr)
@@ -105,7 +101,8 @@ def _parse(project_dir: Path) -> dict[str, Any]:
                     )
                 ]
             )
-        return json.loads(made.read_text("utf-8"))
+        manifest: dict[str, Any] = json.loads(made.read_text("utf-8"))
+        return manifest
 
 
 def _error_lines(output: str) -> str:
@@ -124,19 +121,38 @@ def _reduce(manifest: dict[str, Any]) -> dict[str, Any]:
     tests = [
         {
             key: node.get(key)
-            for key in ("unique_id", "name", "test_metadata", "config", "column_name",
-                        "original_file_path", "sources", "refs")
-        }  # fmt: skip
+            for key in (
+                "unique_id",
+                "name",
+                "test_metadata",
+                "config",
+                "column_name",
+                "original_file_path",
+                "sources",
+                "refs",
+            )
+        }
         for node in manifest["nodes"].values()
         if node["resource_type"] == "test" and node.get("sources")
     ]
     sources = [
         {
             key: node.get(key)
-            for key in ("unique_id", "source_name", "name", "schema", "identifier", "loader",
-                        "description", "columns", "meta", "config", "freshness",
-                        "original_file_path")
-        }  # fmt: skip
+            for key in (
+                "unique_id",
+                "source_name",
+                "name",
+                "schema",
+                "identifier",
+                "loader",
+                "description",
+                "columns",
+                "meta",
+                "config",
+                "freshness",
+                "original_file_path",
+            )
+        }
         for node in manifest["sources"].values()
     ]
     return {

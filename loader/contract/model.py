@@ -62,7 +62,6 @@ class RowRule:
         broken = f"(({self.expression}) is false)"
         return broken if self.where is None else f"({broken} and ({self.where}) is true)"
 
-
     @property
     def stands(self) -> str:
         """SQL that is true when a row does not break the rule; never NULL."""

@@ -41,9 +41,7 @@ def _read_file(path: Path, name: str, places: Places) -> None:
     try:
         root = yaml.compose(path.read_text("utf-8-sig"), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
-        places.faults.append(
-            Fault(f"the file is not UTF-8 (byte {error.start})", "save it as UTF-8", name)
-        )
+        places.faults.append(Fault(f"the file is not UTF-8 (byte {error.start})", "save it as UTF-8", name))
         return
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -92,8 +90,7 @@ def _read_source(source: yaml.Node, name: str, places: Places) -> None:
             if place in places.columns:
                 places.faults.append(
                     Fault(
-                        "the column is declared twice, first at line "
-                        f"{places.columns[place][1]}",
+                        f"the column is declared twice, first at line {places.columns[place][1]}",
                         "keep one of the two",
                         name,
                         _line(column),
@@ -112,7 +109,7 @@ def _items(node: yaml.Node | None, key: str) -> list[yaml.Node]:
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value == key:
+            if isinstance(name, yaml.ScalarNode) and name.value == key and isinstance(value, yaml.Node):
                 return value
     return None
 

@@ -128,9 +128,7 @@ class _TableReader:
                 case UncheckedTest():
                     unchecked.append(rule)
         stated = {r.columns[0] for r in row_rules if r.name == "not_null" and _always(r)}
-        constrained = [
-            c.name for c in columns if (c.required or c.name in primary_key) and c.name not in stated
-        ]
+        constrained = [c.name for c in columns if (c.required or c.name in primary_key) and c.name not in stated]
         row_rules[:0] = [not_null(name) for name in constrained]
         required = stated | set(constrained)
         columns = tuple(_with_rules(c, required, row_rules) for c in columns)
@@ -164,9 +162,7 @@ class _TableReader:
             self._fault("the column has no data_type", "add `data_type:`", name)
         else:
             try:
-                data_type = parse_type(
-                    str(column["data_type"]), meta.get("format"), meta.get("timezone")
-                )
+                data_type = parse_type(str(column["data_type"]), meta.get("format"), meta.get("timezone"))
             except UnknownType as error:
                 self._fault(str(error), "write one of the types the loader knows", name)
         constraints = column.get("constraints") or []
@@ -196,9 +192,7 @@ class _TableReader:
         path, line = self.places.tables.get(self.key, (self.source["original_file_path"], None))
         if column:
             path, line = self.places.columns.get((*self.key, column), (path, line))
-        self.faults.append(
-            Fault(problem, remedy, path, line, ".".join(self.key), column or "")
-        )
+        self.faults.append(Fault(problem, remedy, path, line, ".".join(self.key), column or ""))
 
 
 def _with_rules(column: Column, required: set[str], rules: list[RowRule]) -> Column:

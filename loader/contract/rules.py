@@ -30,9 +30,7 @@ class RuleMacros:
 
     def __init__(self, macros: dict[str, str]) -> None:
         self.names = set(macros)
-        environment = jinja2.Environment(
-            undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"]
-        )
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
         try:
             template = environment.from_string("\n".join(macros.values()))
             self._module = template.module
@@ -63,9 +61,7 @@ def tested_table(test: dict[str, Any]) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def make_rule(
-    test: dict[str, Any], macros: RuleMacros, types: dict[str, DataType]
-) -> Rule:
+def make_rule(test: dict[str, Any], macros: RuleMacros, types: dict[str, DataType]) -> Rule:
     """The rule that a manifest's test node stands for.
 
     ``types`` are the table's columns. Raises :class:`RuleFault`.
@@ -110,14 +106,10 @@ def make_rule(
 
 def not_null(column: str, **common: Any) -> RowRule:
     """The rule that a column is filled; also what a ``not_null`` constraint means."""
-    return RowRule(
-        "not_null", (column,), f"{identifier(column)} is not null", "must not be empty", **common
-    )
+    return RowRule("not_null", (column,), f"{identifier(column)} is not null", "must not be empty", **common)
 
 
-def _accepted_values(
-    column: str, data_type: DataType, arguments: dict[str, Any], common: dict[str, Any]
-) -> RowRule:
+def _accepted_values(column: str, data_type: DataType, arguments: dict[str, Any], common: dict[str, Any]) -> RowRule:
     values = [_plain(value) for value in arguments.get("values") or []]
     if not values:
         raise RuleFault("accepted_values accepts nothing")
@@ -148,9 +140,7 @@ def _relationship(
     fields = (field,) if field else tuple(arguments.get("fields") or ())
     if len(fields) != len(columns):
         raise RuleFault(f"test {name} pairs {len(columns)} columns with {len(fields)} fields")
-    return Relationship(
-        columns, (match[1], match[2]), tuple(f.strip('"') for f in fields), name=name, **common
-    )
+    return Relationship(columns, (match[1], match[2]), tuple(f.strip('"') for f in fields), name=name, **common)
 
 
 def _not_a_verdict(config: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ one that judges.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -132,11 +133,9 @@ class DataType:
         """SQL that is true when the text expression ``value`` can be stored as it is meant."""
         if self.format is not None:
             pattern, _ = _format_to_iso(self.format)
-            return (
-                f"({value} ~ {literal(pattern)} "
-                f"and {_iso(self).accepts(self.normalised(value))})"
-            )
-        return getattr(self, "_accepts_" + self.family.replace(" ", "_"))(value)
+            return f"({value} ~ {literal(pattern)} and {_iso(self).accepts(self.normalised(value))})"
+        accepts: Callable[[str], str] = getattr(self, "_accepts_" + self.family.replace(" ", "_"))
+        return accepts(value)
 
     def cast(self, value: str) -> str:
         """SQL for the typed value; only to be evaluated where :meth:`accepts` is true."""
@@ -160,10 +159,7 @@ class DataType:
             before = self.precision - (self.scale or 0)
             if not self.scale:
                 return f"must be a whole number of at most {before} digits"
-            return (
-                f"must be a number with at most {before} digits before "
-                f"and {self.scale} after the decimal point"
-            )
+            return f"must be a number with at most {before} digits before and {self.scale} after the decimal point"
         if self.family == "varchar":
             return f"must have at most {self.precision} characters"
         if self.family == "timestamptz" and self.timezone:
@@ -224,15 +220,10 @@ class DataType:
         return f"({value} ~ '^{_DATE}$' and pg_input_is_valid({value}, 'date'))"
 
     def _accepts_timestamp(self, value: str) -> str:
-        return (
-            f"({value} ~ '^{_DATE}[T ]{_CLOCK}$' and pg_input_is_valid({value}, 'timestamp'))"
-        )
+        return f"({value} ~ '^{_DATE}[T ]{_CLOCK}$' and pg_input_is_valid({value}, 'timestamp'))"
 
     def _accepts_timestamptz(self, value: str) -> str:
-        zoned = (
-            f"({value} ~ '^{_DATE}[T ]{_CLOCK}{_ZONE}$' "
-            f"and pg_input_is_valid({value}, 'timestamptz'))"
-        )
+        zoned = f"({value} ~ '^{_DATE}[T ]{_CLOCK}{_ZONE}$' and pg_input_is_valid({value}, 'timestamptz'))"
         if not self.timezone:
             return zoned
         # A local time counts only if it exists in the zone, and exists once: the hours that
@@ -246,10 +237,7 @@ class DataType:
             shown = f"(({instant} {day}) at time zone {zone} - ({local} {day}))"
             return f"({shown} = interval '0' or ({instant} - {shown}) at time zone {zone} <> {local})"
 
-        once = (
-            f"{instant} at time zone {zone} = {local} "
-            f"and {otherwise(_DAY_BEFORE)} and {otherwise(_DAY_AFTER)}"
-        )
+        once = f"{instant} at time zone {zone} = {local} and {otherwise(_DAY_BEFORE)} and {otherwise(_DAY_AFTER)}"
         bare = (
             f"(case when {value} ~ '^{_DATE}[T ]{_CLOCK}$' "
             f"and pg_input_is_valid({value}, 'timestamp') then {once} else false end)"
@@ -309,10 +297,7 @@ def _format_to_iso(template: str) -> tuple[str, str]:
         else:
             pattern += re.escape(part)
     if len(set(order)) != len(order) or not {"YYYY", "MM", "DD"} <= set(order):
-        raise UnknownType(
-            f"format {template!r} must name YYYY, MM and DD once each "
-            f"(and may name HH24, MI, SS)"
-        )
+        raise UnknownType(f"format {template!r} must name YYYY, MM and DD once each (and may name HH24, MI, SS)")
     if ("MI" in order and "HH24" not in order) or ("SS" in order and "MI" not in order):
         raise UnknownType(f"format {template!r} names minutes without hours, or seconds without minutes")
     place = {word: f"\\{index}" for index, word in enumerate(order, 1)}
@@ -322,9 +307,7 @@ def _format_to_iso(template: str) -> tuple[str, str]:
     return f"^{pattern}$", iso
 
 
-def parse_type(
-    data_type: str, format_: str | None = None, timezone: str | None = None
-) -> DataType:
+def parse_type(data_type: str, format_: str | None = None, timezone: str | None = None) -> DataType:
     """Read a column's ``data_type``, ``config.meta.format`` and ``config.meta.timezone``.
 
     Raises :class:`UnknownType` with a sentence that says what is wrong.

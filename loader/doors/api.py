@@ -69,9 +69,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         options = Options(on_reject, dry_run == "true")
         here = gatehouse()
         try:
-            receipt = load_stream(
-                here.engine, here.contract(), target, cast("Any", body), format_, origin, options
-            )
+            receipt = load_stream(here.engine, here.contract(), target, cast("Any", body), format_, origin, options)
         except LoadFailed as error:
             status = 400 if error.is_body else 503
             return problem(status, f"Nothing was loaded: {error.message}.", load_id=error.load_id)

@@ -97,9 +97,7 @@ def describe_table(table: Table) -> dict[str, Any]:
                 "description": column.description,
                 "example": _json_value(column.example),
                 "pii": column.pii,
-                "accepted_values": (
-                    list(column.accepted_values) if column.accepted_values is not None else None
-                ),
+                "accepted_values": (list(column.accepted_values) if column.accepted_values is not None else None),
             }
             for column in table.columns
         ],
@@ -113,9 +111,7 @@ def describe_table(table: Table) -> dict[str, Any]:
             }
             for rule in table.row_rules
         ],
-        "unique": [
-            {"columns": list(rule.columns), "severity": rule.severity} for rule in table.unique_rules
-        ],
+        "unique": [{"columns": list(rule.columns), "severity": rule.severity} for rule in table.unique_rules],
         "relationships": [
             {
                 "columns": list(relationship.columns),
@@ -126,8 +122,7 @@ def describe_table(table: Table) -> dict[str, Any]:
             for relationship in table.relationships
         ],
         "checked_by_dbt_only": [
-            {"test": test.name, "columns": list(test.columns), "reason": test.reason}
-            for test in table.unchecked
+            {"test": test.name, "columns": list(test.columns), "reason": test.reason} for test in table.unchecked
         ],
         "links": {"loads": f"/api/v1/loads/{table.source}/{table.name}"},
     }

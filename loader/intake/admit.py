@@ -14,16 +14,13 @@ from loader.contract.types import identifier
 from loader.intake.sql import listed, run
 
 
-def admit(
-    connection: Connection, contract: Contract, table: Table, load_id: int, in_bulk: bool
-) -> None:
+def admit(connection: Connection, contract: Contract, table: Table, load_id: int, in_bulk: bool) -> None:
     """Write what can be let in at once; ``rest`` gets the ``_row`` of every other row.
 
     ``in_bulk``: so many rows that a parent is better read whole than looked up row by row.
     """
     typed = ", ".join(
-        f"case when l._plain then {column.type.cast(f'l.{column.sql}')} end as {column.sql}"
-        for column in table.columns
+        f"case when l._plain then {column.type.cast(f'l.{column.sql}')} end as {column.sql}" for column in table.columns
     )
     conditions = [
         "_plain",
@@ -51,9 +48,7 @@ def admit(
     )
 
 
-def _has_parent(
-    contract: Contract, table: Table, relationship: Relationship, in_bulk: bool
-) -> str:
+def _has_parent(contract: Contract, table: Table, relationship: Relationship, in_bulk: bool) -> str:
     parent = contract.tables[relationship.parent]
     pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
     exists = (
@@ -63,11 +58,7 @@ def _has_parent(
     )
     own = listed(relationship.columns, "t")
     among = f"({own}) in (select {listed(relationship.parent_columns)} from {parent.mirror})"
-    excused = [
-        f"t.{identifier(name)} is null"
-        for name in relationship.columns
-        if not table.column(name).required
-    ]
+    excused = [f"t.{identifier(name)} is null" for name in relationship.columns if not table.column(name).required]
     if relationship.where is not None:
         excused.append(f"({relationship.where}) is not true")
     # Postgres joins with a bare `exists`; beside an `or` only `in` spares it a look-up a row.

@@ -72,21 +72,14 @@ def _faults(table: Table) -> str:
     for index, column in enumerate(table.columns):
         missed = f"{_raw(index)} is not null and {column.sql} is null"
         faults.append(
-            f"case when {missed} then "
-            f"{fault(column.name, 'data_type', column.type.expects, _raw(index))} end"
+            f"case when {missed} then {fault(column.name, 'data_type', column.type.expects, _raw(index))} end"
         )
     for rule in table.errors():
-        mistyped = [
-            f"({_raw(places[name])} is not null and {identifier(name)} is null)"
-            for name in rule.columns
-        ]
+        mistyped = [f"({_raw(places[name])} is not null and {identifier(name)} is null)" for name in rule.columns]
         judged = f"not ({' or '.join(mistyped)}) and " if mistyped else ""
-        column = rule.columns[0] if len(rule.columns) == 1 else None
-        value = _raw(places[column]) if column else "null"
-        faults.append(
-            f"case when {judged}{rule.broken} then "
-            f"{fault(column, rule.name, rule.message, value)} end"
-        )
+        own = rule.columns[0] if len(rule.columns) == 1 else None
+        value = _raw(places[own]) if own else "null"
+        faults.append(f"case when {judged}{rule.broken} then {fault(own, rule.name, rule.message, value)} end")
     return ", ".join(faults)
 
 

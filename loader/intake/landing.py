@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 from loader.contract.model import Table
 from loader.contract.types import identifier, literal
 from loader.intake.decode import Batch, Decoder
-from loader.intake.sql import fetch, listed, run
+from loader.intake.sql import cursor, fetch, listed, run
 
 Progress = Callable[[int], None]
 _TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest")
@@ -50,28 +50,22 @@ def create(connection: Connection, table: Table) -> None:
     )
 
 
-def fill(
-    connection: Connection, table: Table, decoder: Decoder, progress: Progress | None = None
-) -> None:
+def fill(connection: Connection, table: Table, decoder: Decoder, progress: Progress | None = None) -> None:
     """Bring the decoder's rows into the landing; memory is bounded by a batch."""
     create(connection, table)
     with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as aside:
         source = _CopySource(decoder, table, aside, progress)
         target = listed(("_row", *decoder.columns, "_plain"))
-        with connection.connection.cursor() as cursor:
+        with cursor(connection) as copying:
             try:
-                cursor.copy_expert(  # type: ignore[attr-defined]
-                    f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE
-                )
+                copying.copy_expert(f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE)
             except psycopg2.Error as error:
                 if source.failure is not None:
                     raise source.failure from error
                 raise
             if source.set_aside:
                 aside.seek(0)
-                cursor.copy_expert(  # type: ignore[attr-defined]
-                    "copy pg_temp.unreadable from stdin (format csv)", aside, _COPY_SIZE
-                )
+                copying.copy_expert("copy pg_temp.unreadable from stdin (format csv)", aside, _COPY_SIZE)
     if source.rows >= _BULK:
         prepare_for_bulk(connection)
 
@@ -194,9 +188,7 @@ class _CopySource(RawIOBase):
                 str(row.row), row.rule, row.column, row.message,
                 json.dumps(row.payload, ensure_ascii=False),
             )  # fmt: skip
-            line = ",".join(
-                "" if field is None else '"' + field.replace('"', '""') + '"' for field in fields
-            )
+            line = ",".join("" if field is None else '"' + field.replace('"', '""') + '"' for field in fields)
             self._aside.write(line.encode() + b"\n")
         self.set_aside += len(batch.unreadable)
 

@@ -23,7 +23,7 @@ from loader.contract.types import literal
 from loader.intake import landing
 from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
-from loader.intake.settle import Options, settle, settle_rejects
+from loader.intake.settle import KEEP_AND_LOAD, Options, settle, settle_rejects
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 
@@ -67,7 +67,7 @@ def load(
     table: Table,
     open_decoder: Callable[[], Decoder],
     origin: Origin,
-    options: Options = Options(),
+    options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
 ) -> Receipt:
     """Load what the decoder yields into ``table``.
@@ -104,13 +104,11 @@ def load_stream(
     stream: BinaryIO,
     format_: str,
     origin: Origin,
-    options: Options = Options(),
+    options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
 ) -> Receipt:
     """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
-    return load(
-        engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress
-    )
+    return load(engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress)
 
 
 def load_file(
@@ -122,7 +120,7 @@ def load_file(
     principal: str,
     door: str = "file",
     idempotency_key: str | None = None,
-    options: Options = Options(),
+    options: Options = KEEP_AND_LOAD,
     again: bool = False,
     progress: Progress | None = None,
 ) -> Receipt:
@@ -147,9 +145,7 @@ def load_file(
         return load(engine, contract, table, open_decoder, origin, options, progress)
 
 
-def replay(
-    engine: Engine, contract: Contract, table: Table, reject_ids: list[int], principal: str
-) -> Receipt:
+def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[int], principal: str) -> Receipt:
     """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``."""
     chosen = (
         "select reject_id from ledger.rejects where status in ('rejected', 'waiting') "
@@ -180,9 +176,7 @@ def _came_before(connection: Connection, table: Table, origin: Origin) -> Receip
     return replace(receipt, repeated=True)
 
 
-def _failed(
-    engine: Engine, table: Table, origin: Origin, options: Options, message: str, is_body: bool
-) -> LoadFailed:
+def _failed(engine: Engine, table: Table, origin: Origin, options: Options, message: str, is_body: bool) -> LoadFailed:
     """Enter the failure, as far as the database can still be reached."""
     if options.dry_run:
         return LoadFailed(message, is_body)

@@ -84,10 +84,7 @@ def has_waiting(connection: Connection, table: Table) -> bool:
 
 def _live() -> str:
     """Rows of this load that nothing has refused so far."""
-    return (
-        "pg_temp.candidate as c where c._ok "
-        "and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
-    )
+    return "pg_temp.candidate as c where c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
 
 
 def _orphan(
@@ -102,9 +99,7 @@ def _orphan(
     filled = " and ".join(f"{alias}.{identifier(own)} is not null" for _, own in pairs)
 
     def match(other: str) -> str:
-        return " and ".join(
-            f"{other}.{identifier(field)} = {alias}.{identifier(own)}" for field, own in pairs
-        )
+        return " and ".join(f"{other}.{identifier(field)} = {alias}.{identifier(own)}" for field, own in pairs)
 
     orphan = f"{filled} and not exists (select 1 from {parent.mirror} as p where {match('p')})"
     if within_load and relationship.parent == (table.source, table.name):

@@ -12,11 +12,11 @@ from loader.contract.types import literal
 from loader.intake import landing, parents, store
 from loader.intake.admit import admit
 from loader.intake.judge import judge_rows
-from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
-from loader.intake.sql import fetch, listed, run
+from loader.intake.receipt import LISTED, Receipt, RowFault
+from loader.intake.sql import cursor, fetch, run
+from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
 from loader.ledger.loads import Origin
-
 
 _ANALYSE_FROM = 1000
 
@@ -29,31 +29,28 @@ class Options:
     dry_run: bool = False
 
 
-def settle(
-    connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options
-) -> Receipt:
+KEEP_AND_LOAD = Options()
+
+
+def settle(connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options) -> Receipt:
     """From a filled landing to the receipt, with the releases that follow."""
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, options.on_reject, contract.fingerprint)
     return _finish(connection, contract, table, load_id, origin, options)
 
 
-def settle_rejects(
-    connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin
-) -> Receipt:
+def settle_rejects(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
     """Judge rows kept in the ledger again; ``chosen`` is SQL for their ``reject_id``."""
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
     landing.fill_from_rejects(connection, table, load_id, chosen)
-    return _finish(connection, contract, table, load_id, origin, Options())
+    return _finish(connection, contract, table, load_id, origin, KEEP_AND_LOAD)
 
 
 def lock(connection: Connection, contract: Contract, table: Table) -> None:
     """Lock what a load into ``table`` may write, and the parents that must not go meanwhile."""
     written = contract.descendants(table)
-    read = {
-        relationship.parent for key in written for relationship in contract.tables[key].relationships
-    }
+    read = {relationship.parent for key in written for relationship in contract.tables[key].relationships}
     loads.lock_tables(
         connection,
         {f"{source}.{name}" for source, name in written},
@@ -75,9 +72,7 @@ def _finish(
     return replace(receipt, releases=tuple(releases))
 
 
-def _release(
-    connection: Connection, contract: Contract, table: Table, receipt: Receipt
-) -> list[Receipt]:
+def _release(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> list[Receipt]:
     """Let in the rows that waited for what came, and those that waited for these, and so on."""
     releases: list[Receipt] = []
     if not receipt.accepted:
@@ -86,9 +81,7 @@ def _release(
     while changed:
         parent = changed.pop(0)
         children = {
-            child.id: child
-            for child, relationship in contract.children(parent)
-            if relationship.severity == "error"
+            child.id: child for child, relationship in contract.children(parent) if relationship.severity == "error"
         }
         for child in children.values():
             if not parents.has_waiting(connection, child):
@@ -97,13 +90,9 @@ def _release(
             if not fetch(connection, f"select exists ({chosen})")[0][0]:
                 continue
             origin = Origin("release", "gatehouse", cause_load_id=receipt.load_id)
-            load_id = loads.open_load(
-                connection, child, origin, "quarantine", contract.fingerprint
-            )
+            load_id = loads.open_load(connection, child, origin, "quarantine", contract.fingerprint)
             landing.fill_from_rejects(connection, child, load_id, chosen)
-            release = _judge_and_store(
-                connection, contract, child, load_id, origin.door, Options()
-            )
+            release = _judge_and_store(connection, contract, child, load_id, origin.door, KEEP_AND_LOAD)
             releases.append(release)
             if release.accepted:
                 changed.append(child)
@@ -136,9 +125,7 @@ def _judge_and_store(
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
     _find_repeats_among_waiting(connection, table)
     status = "succeeded"
-    if options.on_reject == "refuse" and _count(connection, "fault") + _count(
-        connection, "unreadable"
-    ):
+    if options.on_reject == "refuse" and _count(connection, "fault") + _count(connection, "unreadable"):
         status = "refused"
         _refuse_all(connection, before)
     else:
@@ -167,8 +154,7 @@ def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
     )
     run(
         connection,
-        "delete from pg_temp.fault as f using pg_temp.repeated as r "
-        "where r._row = f._row and f.verdict = 'waiting'",
+        "delete from pg_temp.fault as f using pg_temp.repeated as r where r._row = f._row and f.verdict = 'waiting'",
     )
 
 
@@ -179,13 +165,13 @@ def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
     ``load_refused``.
     """
     with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as kept:
-        with connection.connection.cursor() as cursor:
-            cursor.copy_expert("copy pg_temp.fault to stdout", kept)  # type: ignore[attr-defined]
+        with cursor(connection) as copying:
+            copying.copy_expert("copy pg_temp.fault to stdout", kept)
         before.rollback()
         kept.seek(0)
         run(connection, "truncate pg_temp.fault, pg_temp.repeated")
-        with connection.connection.cursor() as cursor:
-            cursor.copy_expert("copy pg_temp.fault from stdin", kept)  # type: ignore[attr-defined]
+        with cursor(connection) as copying:
+            copying.copy_expert("copy pg_temp.fault from stdin", kept)
     refused = (
         "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'load_refused', 'message', "
         "'is good, but the load was refused whole because others are not', 'value', null))"
@@ -215,8 +201,7 @@ def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
         "left join pg_temp.arrived as a on a._row = f._row order by f._row",
     )
     fault = (
-        "jsonb_build_array(jsonb_build_object('column', column_name, 'rule', rule, "
-        "'message', message, 'value', null))"
+        "jsonb_build_array(jsonb_build_object('column', column_name, 'rule', rule, 'message', message, 'value', null))"
     )
     run(
         connection,
@@ -230,9 +215,7 @@ def _count(connection: Connection, name: str, where: str = "true") -> int:
     return _counted(connection, f"select 1 from pg_temp.{name} where {where}")
 
 
-def _receipt(
-    connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str
-) -> Receipt:
+def _receipt(connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str) -> Receipt:
     unreadable = _count(connection, "unreadable")
     received = _count(connection, "landing") + unreadable
     waiting = _count(connection, "fault", "verdict = 'waiting'")
@@ -250,59 +233,17 @@ def _receipt(
         door=door,
         status=status,
         received=received,
-        accepted=_counted(connection, _let_in(table, load_id)),
+        accepted=_counted(connection, let_in(table, load_id)),
         waiting=waiting,
         rejected=rejected,
         duplicates=duplicates,
-        warnings=tuple(_warnings(connection, contract, table, load_id)),
-        rejects=tuple(RowFault(*row[:5], faults=tuple(row[5])) for row in listed),
-    )
-
-
-def _let_in(table: Table, load_id: int) -> str:
-    """SQL for the rows that the load brought, current or superseded within it."""
-    columns = f"{listed(table.column_names)}, _row"
-    return (
-        f"select {columns} from {table.mirror} where _load_id = {load_id} "
-        f"union all select {columns} from {table.history} "
-        f"where _load_id = {load_id} and _written_load_id = {load_id}"
+        warnings=tuple(find_warnings(connection, contract, table, load_id)),
+        rejects=tuple(
+            RowFault(row, column, rule, message, value, tuple(faults))
+            for row, column, rule, message, value, faults in listed
+        ),
     )
 
 
 def _counted(connection: Connection, query: str) -> int:
     return int(fetch(connection, f"select count(*) from ({query}) as counted")[0][0])
-
-
-def _warnings(
-    connection: Connection, contract: Contract, table: Table, load_id: int
-) -> list[Warned]:
-    """What the rows let in break of the rules that only warn."""
-    found: list[Warned] = []
-    rules = list(table.warnings())
-    if rules:
-        counts = ", ".join(
-            f"count(*) filter (where {rule.broken}), min(_row) filter (where {rule.broken})"
-            for rule in rules
-        )
-        row = fetch(connection, f"select {counts} from ({_let_in(table, load_id)}) as r")[0]
-        for index, rule in enumerate(rules):
-            column = rule.columns[0] if len(rule.columns) == 1 else None
-            if row[2 * index]:
-                found.append(
-                    Warned(column, rule.name, rule.message, row[2 * index], row[2 * index + 1])
-                )
-    for relationship in table.relationships:
-        if relationship.severity == "warn":
-            rows, first = parents.count_orphans(
-                connection, contract, table, relationship, _let_in(table, load_id)
-            )
-            if rows:
-                parent = ".".join(relationship.parent)
-                message = f"has no parent in {parent}"
-                found.append(Warned(relationship.columns[0], relationship.name, message, rows, first))
-    for rule in table.unique_rules:
-        if rule.severity == "warn":
-            rows, first = store.count_clashes(connection, table, rule, load_id)
-            if rows:
-                found.append(Warned(rule.columns[0], rule.name, "must be unique", rows, first))
-    return found

@@ -6,26 +6,35 @@ from a contract may hold ``%``, which psycopg2 would read as a placeholder.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection
 
 from loader.contract.types import identifier
 
 
+@contextmanager
+def cursor(connection: Connection) -> Iterator[Cursor]:
+    """The driver's own cursor, for COPY and for statements that are no templates."""
+    with cast("Cursor", connection.connection.cursor()) as opened:
+        yield opened
+
+
 def run(connection: Connection, statement: str) -> int:
     """Execute; the number of rows that the statement wrote."""
-    with connection.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return int(cursor.rowcount)
+    with cursor(connection) as opened:
+        opened.execute(statement)
+        return int(opened.rowcount)
 
 
 def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     """Execute and return all rows: only for results that are small by nature."""
-    with connection.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return list(cursor.fetchall())
+    with cursor(connection) as opened:
+        opened.execute(statement)
+        return list(opened.fetchall())
 
 
 def listed(names: Iterable[str], alias: str = "") -> str:
@@ -36,9 +45,7 @@ def listed(names: Iterable[str], alias: str = "") -> str:
 
 def equal(names: Iterable[str], one: str, other: str) -> str:
     """``one.k = other.k and …``: for key columns, which are never NULL."""
-    return " and ".join(
-        f"{one}.{identifier(name)} = {other}.{identifier(name)}" for name in names
-    )
+    return " and ".join(f"{one}.{identifier(name)} = {other}.{identifier(name)}" for name in names)
 
 
 def same(names: Iterable[str], one: str, other: str) -> str:

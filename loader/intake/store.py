@@ -17,10 +17,7 @@ from loader.contract.types import identifier, literal
 from loader.intake.judge import fault
 from loader.intake.sql import equal, fetch, listed, run, same
 
-_ACCEPTED = (
-    "pg_temp.candidate as c where c._ok "
-    "and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
-)
+_ACCEPTED = "pg_temp.candidate as c where c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
 
 
 def judges_unique(table: Table) -> bool:
@@ -28,9 +25,7 @@ def judges_unique(table: Table) -> bool:
     return any(r.severity == "error" and _beyond_key(table, r) for r in table.unique_rules)
 
 
-def store(
-    connection: Connection, table: Table, load_id: int, after_refusal: Callable[[], None]
-) -> None:
+def store(connection: Connection, table: Table, load_id: int, after_refusal: Callable[[], None]) -> None:
     """Write the accepted rows of ``candidate``; repeats go to ``repeated``, refusals to ``fault``.
 
     A refused duplicate value changes what the others leave behind, so this is done again
@@ -127,9 +122,7 @@ def _reasons(table: Table, rule: UniqueRule, place: int) -> str:
     )
 
 
-def count_clashes(
-    connection: Connection, table: Table, rule: UniqueRule, load_id: int
-) -> tuple[int, int | None]:
+def count_clashes(connection: Connection, table: Table, rule: UniqueRule, load_id: int) -> tuple[int, int | None]:
     """How many rows of this load break a ``unique`` rule that only warns, and the first."""
     if not _beyond_key(table, rule):
         return 0, None
@@ -241,9 +234,7 @@ def _gather(connection: Connection, table: Table, load_id: int) -> None:
 
 
 _ARRIVAL = "_first_load_id, _first_row"
-_BEFORE = (
-    "(o._new, o._first_load_id, o._first_row) < (v._new, v._first_load_id, v._first_row)"
-)
+_BEFORE = "(o._new, o._first_load_id, o._first_row) < (v._new, v._first_load_id, v._first_row)"
 
 
 def _rank_versions(connection: Connection, table: Table) -> None:
@@ -256,9 +247,7 @@ def _rank_versions(connection: Connection, table: Table) -> None:
         order = _ARRIVAL
         repeats = _repeats_by_arrival(table)
     run(connection, f"insert into pg_temp.repeated {repeats}")
-    fresh = (
-        "not (v._new and exists (select 1 from pg_temp.repeated as r where r._row = v._row))"
-    )
+    fresh = "not (v._new and exists (select 1 from pg_temp.repeated as r where r._row = v._row))"
     versions = (
         f"select v.* from pg_temp.contest as v where {fresh} and ({listed(table.primary_key, 'v')}) "
         f"in (select {key} from pg_temp.contest as v where v._new and {fresh})"
@@ -322,8 +311,7 @@ def _rank_events(connection: Connection, table: Table) -> None:
         "from pg_temp.contest as v",
     )
     differing = ", ".join(
-        f"case when v.{c.sql} is distinct from s.{c.sql} then {literal(c.name)} end"
-        for c in table.columns
+        f"case when v.{c.sql} is distinct from s.{c.sql} then {literal(c.name)} end" for c in table.columns
     )
     message = (
         f"{literal('the event is immutable and stands already: load ')} || s._load_id "

@@ -23,9 +23,7 @@ def set_password(connection: Connection, name: str, password: str) -> None:
     connection.execute(
         insert(User)
         .values(name=name, password_hash=hashed)
-        .on_conflict_do_update(
-            index_elements=[User.name], set_={"password_hash": hashed, "active": True}
-        )
+        .on_conflict_do_update(index_elements=[User.name], set_={"password_hash": hashed, "active": True})
     )
 
 
@@ -37,18 +35,14 @@ def check_password(connection: Connection, name: str, password: str) -> int | No
     fits = check_password_hash(found.password_hash if found else _NOBODY, password)
     if found is None or not fits:
         return None
-    connection.execute(
-        sa.update(User).where(User.user_id == found.user_id).values(last_login_at=sa.func.now())
-    )
+    connection.execute(sa.update(User).where(User.user_id == found.user_id).values(last_login_at=sa.func.now()))
     return int(found.user_id)
 
 
 def create_token(connection: Connection, name: str, expires_at: datetime) -> str:
     """Make a bearer token; the text returned is nowhere kept."""
     text = f"gh_{secrets.token_urlsafe(32)}"
-    connection.execute(
-        sa.insert(Token).values(name=name, token_hash=_hash(text), expires_at=expires_at)
-    )
+    connection.execute(sa.insert(Token).values(name=name, token_hash=_hash(text), expires_at=expires_at))
     return text
 
 
@@ -81,9 +75,7 @@ def check_token(connection: Connection, text: str) -> str | None:
 def revoke_tokens(connection: Connection, name: str) -> int:
     """End all tokens of that name; how many there were."""
     ended = connection.execute(
-        sa.update(Token)
-        .where(Token.name == name, Token.revoked_at.is_(None))
-        .values(revoked_at=sa.func.now())
+        sa.update(Token).where(Token.name == name, Token.revoked_at.is_(None)).values(revoked_at=sa.func.now())
     )
     return int(ended.rowcount)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -30,9 +29,7 @@ class Origin:
     cause_load_id: int | None = None
 
 
-def open_load(
-    connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str
-) -> int:
+def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
     """Enter a running load; its ``load_id``."""
     statement = (
         sa.insert(Load)
@@ -84,9 +81,7 @@ def make_visible(connection: Connection, load_ids: list[int]) -> None:
         connection.execute(sa.update(Load).where(Load.load_id == load_id).values(seq=seq))
 
 
-def enter_failure(
-    connection: Connection, table: Table, origin: Origin, on_reject: str, message: str
-) -> int:
+def enter_failure(connection: Connection, table: Table, origin: Origin, on_reject: str, message: str) -> int:
     """Enter a load that ended without effect; it counts no rows. Its ``load_id``."""
     statement = (
         sa.insert(Load)
@@ -113,11 +108,7 @@ def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -
     ``exclusive`` are the tables written, ``shared`` those whose rows must not go meanwhile.
     """
     for number, name in sorted((_number(f"table {name}"), name) for name in exclusive | shared):
-        take = (
-            sa.func.pg_advisory_xact_lock
-            if name in exclusive
-            else sa.func.pg_advisory_xact_lock_shared
-        )
+        take = sa.func.pg_advisory_xact_lock if name in exclusive else sa.func.pg_advisory_xact_lock_shared
         connection.execute(sa.select(take(number)))
 
 
@@ -126,7 +117,7 @@ def _number(name: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def find_by_key(connection: Connection, table: Table, key: str) -> sa.Row[Any] | None:
+def find_by_key(connection: Connection, table: Table, key: str) -> sa.Row[int, str | None] | None:
     """The load that an Idempotency-Key brought, as (load_id, content_hash)."""
     return connection.execute(
         sa.select(Load.load_id, Load.content_hash).where(
@@ -142,16 +133,12 @@ def find_by_content(connection: Connection, table: Table, content_hash: str) -> 
     """The load of the same content that still stands: none has changed the table since."""
     this = (Load.source == table.source, Load.table_name == table.name)
     load_id = connection.execute(
-        sa.select(sa.func.max(Load.load_id)).where(
-            *this, Load.content_hash == content_hash, Load.status == "succeeded"
-        )
+        sa.select(sa.func.max(Load.load_id)).where(*this, Load.content_hash == content_hash, Load.status == "succeeded")
     ).scalar()
     if load_id is None:
         return None
     touched = connection.execute(
-        sa.select(sa.literal(1)).where(
-            *this, Load.load_id > load_id, Load.accepted > 0, Load.door != "release"
-        )
+        sa.select(sa.literal(1)).where(*this, Load.load_id > load_id, Load.accepted > 0, Load.door != "release")
     ).first()
     return None if touched else int(load_id)
 
@@ -184,9 +171,7 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
         duplicates=load.duplicates,
         warnings=tuple(Warned(**warned) for warned in load.warnings),
         rejects=tuple(
-            RowFault(
-                r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults)
-            )
+            RowFault(r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults))
             for r in rejects
         ),
         releases=tuple(release for release in releases if release is not None),

@@ -51,7 +51,9 @@ def assert_problem(response: TestResponse, status: int, *words: str) -> None:
 
 
 def test_rows_are_loaded_and_the_receipt_says_what_became_of_each(desk: Desk, caller: Caller) -> None:
-    response = caller.post([{"team_id": 1, "name": "A"}, {"team_id": 2, "name": " "}, {"team_id": 3, "parent_team_id": 9}])
+    response = caller.post(
+        [{"team_id": 1, "name": "A"}, {"team_id": 2, "name": " "}, {"team_id": 3, "parent_team_id": 9}]
+    )
     assert response.status_code == 201
     receipt = response.get_json()
     counts = [receipt[name] for name in ("received", "accepted", "waiting", "rejected", "duplicates")]
@@ -64,7 +66,10 @@ def test_rows_are_loaded_and_the_receipt_says_what_became_of_each(desk: Desk, ca
     assert caller.call("GET", receipt["links"]["self"]).get_json() == receipt
     assert desk.rows("select team_id from staging_desk.teams") == [(1,)]
     rejects = caller.call("GET", receipt["links"]["rejects"]).get_json()["rejects"]
-    assert [(r["row"], r["status"], r["payload"]["team_id"]) for r in rejects] == [(3, "waiting", "3"), (2, "rejected", "2")]
+    assert [(r["row"], r["status"], r["payload"]["team_id"]) for r in rejects] == [
+        (3, "waiting", "3"),
+        (2, "rejected", "2"),
+    ]
 
 
 def test_a_parent_lets_its_rows_in_and_the_receipt_names_the_load(desk: Desk, caller: Caller) -> None:

@@ -79,13 +79,23 @@ class Bench:
 
     def failures(self, test: DbtTest, forced: Sequence[str] = ()) -> int:
         """How many rows fail dbt's test; `forced` are tables taken from the schema of that name."""
+        # dbt's tests on values count rows by value; all others give one row a failure
+        return int(self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({self._query(test, forced)}\n) as f")[0][0])
+
+    def failing_rows(self, test: DbtTest, forced: Sequence[str]) -> list[int] | int:
+        """The forced rows that fail dbt's test, by their numbers; only how many, where dbt shows no more."""
+        if test.name in ("not_null", "accepted_values", "relationships"):
+            return self.failures(test, forced)
+        found = self.fetch(f"select _row from ({self._query(test, forced)}\n) as f where _load_id = 0 order by _row")
+        return [row for (row,) in found]
+
+    def _query(self, test: DbtTest, forced: Sequence[str]) -> str:
         sql = test.on(self.database, self.compiled_in)
         for table_id in forced:
             table = self.table(table_id)
             mirror = f'"{self.database}".{identifier(table.schema)}.{identifier(table.identifier)}'
             sql = sql.replace(mirror, f'"{self.database}".{forced_name(table)}')
-        # dbt's tests on values count rows by value; all others give one row a failure
-        return int(self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({sql}\n) as failed")[0][0])
+        return sql
 
     def kept(self, receipt: Receipt) -> list[Kept]:
         found = self.fetch(
@@ -123,32 +133,27 @@ class Bench:
         return bool(self.fetch("select pg_input_is_valid(%s, %s)", text, kind.data_type)[0][0])
 
     @contextmanager
-    def forcing(self, table_id: str) -> Iterator[None]:
-        """The table's forced copy holds what stands in its mirror, till the end of the block."""
-        table = self.table(table_id)
-        with self.connection.begin_nested() as point:
-            self.fetch(f"insert into {forced_name(table)} select * from {table.mirror}")
-            yield
-            point.rollback()
+    def forced(self, table_id: str, rows: dict[int, Row], in_place: bool = False) -> Iterator[None]:
+        """`rows`, by their numbers, stand in the table's forced copy beside what stands in its mirror.
 
-    @contextmanager
-    def forced(self, table_id: str, row: Row) -> Iterator[None]:
-        """The row stands in the forced copy as the current one of its key, till the end of the block."""
+        `in_place`: each is the current one of its key.
+        """
         table, kinds = self.table(table_id), self.project.columns[table_id]
-        values = [written(reading(row.get(name), kind), row.get(name), kind) for name, kind in kinds.items()]
-        casts = ", ".join(f"%s::{kind.data_type}" for kind in kinds.values())
         names = ", ".join(identifier(name) for name in kinds)
-        same_key = " and ".join(f"old.{identifier(k)} = new.{identifier(k)}" for k in table.primary_key)
+        casts = ", ".join(f"%s::{kind.data_type}" for kind in kinds.values())
+        copy = forced_name(table)
         with self.connection.begin_nested() as point:
-            self.fetch(
-                f"delete from {forced_name(table)} as old using (values ({casts})) as new ({names}) where {same_key}",
-                *values,
-            )
-            self.fetch(
-                f"insert into {forced_name(table)} ({names}, _load_id, _row, _loaded_at) "
-                f"values ({casts}, 0, 0, now())",
-                *values,
-            )
+            self.fetch(f"insert into {copy} select * from {table.mirror}")
+            for number, row in rows.items():
+                values = [written(reading(row.get(name), kind), row.get(name), kind) for name, kind in kinds.items()]
+                if in_place:
+                    same_key = " and ".join(f"old.{identifier(k)} = new.{identifier(k)}" for k in table.primary_key)
+                    new = f"(values ({casts})) as new ({names})"
+                    self.fetch(f"delete from {copy} as old using {new} where {same_key}", *values)
+                self.fetch(
+                    f"insert into {copy} ({names}, _load_id, _row, _loaded_at) values ({casts}, 0, %s, now())",
+                    *values, number,
+                )  # fmt: skip
             yield
             point.rollback()
 

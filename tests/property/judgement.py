@@ -72,43 +72,67 @@ def check_dbt_finds_nothing(bench: Bench, table_id: str) -> None:
 
 
 def check_kept(bench: Bench, table_id: str, rows: list[Row], kept: list[Kept], seen: Seen) -> None:
-    """Every fault of every row that was kept out is true, and no value that is wrong goes unnamed."""
-    table, kinds = bench.table(table_id), bench.project.columns[table_id]
-    with bench.forcing(table_id):
-        for entry in kept:
-            assert entry.payload == {name: rows[entry.row - 1].get(name) for name in kinds}
-            said = bench.says(table_id, entry.payload)
-            assert entry.mistyped == {name for name, value in said.items() if isinstance(value, Unclear)}, (
-                entry.faults,
-                said,
-            )
-            rules = [fault for fault in entry.faults if fault["rule"] != "data_type"]
-            seen.broken.update(f"data_type {name}" for name in entry.mistyped)
-            assert rules or entry.mistyped, f"row {entry.row} is kept out for nothing"
-            if entry.mistyped:
+    """Every fault of every row that was kept out is true, and none that dbt finds goes unnamed."""
+    kinds = bench.project.columns[table_id]
+    typed: dict[int, Row] = {}
+    for entry in kept:
+        assert entry.payload == {name: rows[entry.row - 1].get(name) for name in kinds}
+        said = bench.says(table_id, entry.payload)
+        unclear = {name: value for name, value in said.items() if isinstance(value, Unclear)}
+        assert entry.mistyped == set(unclear), (entry.faults, unclear, entry.payload)
+        assert entry.faults, f"row {entry.row} is kept out for nothing"
+        seen.broken.update(f"data_type {name}" for name in unclear)
+        if not unclear:
+            typed[entry.row] = entry.payload
+    clean = [entry for entry in kept if entry.row in typed]
+    _check_each_row_rule(bench, bench.table(table_id), clean, typed, seen)
+    for entry in clean:
+        for fault in entry.faults:
+            _check_fault(bench, bench.table(table_id), entry, fault, seen)
+
+
+def _check_each_row_rule(bench: Bench, table: Table, kept: list[Kept], typed: dict[int, Row], seen: Seen) -> None:
+    """Of each rule that one row decides, dbt's test finds the rows that the door names, no more and no fewer."""
+    with bench.forced(table.id, typed):
+        for test in bench.project.tests_of(table.id, "error"):
+            rule = _rule_of(table, test)
+            if isinstance(rule, UniqueRule) or _is_of_itself(table, rule):
                 continue
-            with bench.forced(table_id, entry.payload):
-                for fault in rules:
-                    broken = _broken(bench, table, said, fault)
-                    assert broken, f"{fault} is not so: {entry.payload}"
-                    seen.broken.update(broken)
+            named = [entry.row for entry in kept if any(_fits(rule, fault) for fault in entry.faults)]
+            found = bench.failing_rows(test, [table.id])
+            expected = named if isinstance(found, list) else len(named)
+            assert found == expected, f"{test.id} finds {found}, and the door names {named}"
+            seen.broken.update([test.id] * len(named))
 
 
-def _broken(bench: Bench, table: Table, said: dict[str, Any], fault: dict[str, Any]) -> list[str]:
-    """The tests that say of the forced row what the door said: dbt's, where dbt has one."""
+def _check_fault(bench: Bench, table: Table, entry: Kept, fault: dict[str, Any], seen: Seen) -> None:
+    """What `_check_each_row_rule` does not ask: that the row by itself breaks a rule on several rows."""
     if fault["rule"] == "event_conflict":
+        said = bench.says(table.id, entry.payload)
         same_key = [r for r in bench.standing(table.id) if all(r[k] == said[k] for k in table.primary_key)]
-        return ["event_conflict"] if same_key and said not in same_key else []
-    found = [rule for rule in (*table.errors(), *_sets(table)) if _fits(rule, fault)]
-    assert found, f"no rule of {table.id} says {fault}"
-    broken = []
-    for rule in found:
+        assert same_key, f"no event has the key of {entry.payload}"
+        assert said not in same_key, f"{entry.payload} repeats an event"
+        seen.broken["event_conflict"] += 1
+        return
+    rules = [rule for rule in (*table.errors(), *_sets(table)) if _fits(rule, fault)]
+    assert rules, f"no rule of {table.id} says {fault}"
+    for rule in rules:
         if rule.test_id is None:
             assert rule.name == "not_null"
-            broken += ["constraint"] if said[rule.columns[0]] is None else []
-        elif bench.failures(bench.project.tests[rule.test_id], forced=[table.id]):
-            broken.append(rule.test_id)
-    return broken
+            assert entry.payload[rule.columns[0]] is None
+        elif isinstance(rule, UniqueRule) or _is_of_itself(table, rule):
+            with bench.forced(table.id, {entry.row: entry.payload}, in_place=True):
+                failed = bench.failures(bench.project.tests[rule.test_id], [table.id])
+            seen.broken.update([rule.test_id] if failed else [])
+            if failed:
+                return
+    assert not any(isinstance(rule, UniqueRule) or _is_of_itself(table, rule) for rule in rules), (
+        f"{fault} is not so: {entry.payload}"
+    )
+
+
+def _is_of_itself(table: Table, rule: RowRule | UniqueRule | Relationship) -> bool:
+    return isinstance(rule, Relationship) and rule.parent == (table.source, table.name)
 
 
 def _sets(table: Table) -> list[UniqueRule | Relationship]:
@@ -170,7 +194,7 @@ def _found(
             all_of_them = failing()
             bench.fetch(f"delete from {copy} where {ours}")
             found = all_of_them - failing()
-        elif isinstance(rule, Relationship) and rule.parent == (table.source, table.name):
+        elif _is_of_itself(table, rule):
             bench.fetch(past)
             all_of_them = failing()
             bench.fetch(f'update {copy} set "{rule.columns[0]}" = null where {ours}')

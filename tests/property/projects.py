@@ -155,6 +155,7 @@ def _load(settings: Settings, contract: Contract, batches: list[tuple[str, list[
         table = contract.find(table_id)
         stream = csv_of(rows, list(table.column_names))
         receipts.append(load_stream(engine, contract, table, stream, "csv", Origin("api", "tests")))
+        assert receipts[-1].accepted == len(rows), receipts[-1]
     with engine.begin() as connection:
         # `dbt test` looks at what a build saw; this one saw all of it
         connection.execute(

@@ -234,8 +234,11 @@ class RowMaker:
 
         return st.lists(made(), min_size=1, max_size=most)
 
-    def sweep(self, table: str) -> list[list[Row]]:
-        """Loads in which each column takes each value that its rules or its type might refuse, one a row."""
+    def sweep(self, table: str, together: Sequence[Row] = ()) -> list[list[Row]]:
+        """Loads in which each column takes each value that its rules or its type might refuse, one a row.
+
+        `together` are rows beside these: what each changes of a good one.
+        """
         rows = []
         for name, kind in self.project.columns[table].items():
             own = [test for test in self.project.tests_of(table) if test.column == name]
@@ -244,10 +247,11 @@ class RowMaker:
             if kind.family == "text":
                 awkward = ["can't"]
             rows += [(name, value) for value in [None, *beside(kind, own), *awkward]]
+        made = [{**self._own_key(table, number), name: value} for number, (name, value) in enumerate(rows)]
         loads: list[dict[tuple[str | None, ...], Row]] = [{}]
         key = self._key(table)
-        for number, (name, value) in enumerate(rows):
-            row = {**self.world[table][-1], **self._own_key(table, number), name: value}
+        for changes in [*made, *together]:
+            row = {**self.world[table][-1], **changes}
             values = tuple(row[k] for k in key)
             load = next((load for load in loads if values not in load), None)
             if load is None:

@@ -39,7 +39,6 @@ def format_of_file(name: str) -> str:
     suffix = PurePath(name).suffix.lower()
     if suffix not in _SUFFIXES:
         raise ReadFailure(
-            f"the name {PurePath(name).name!r} does not say the format; "
-            f"it should end in one of: {', '.join(_SUFFIXES)}"
+            f"the name {PurePath(name).name!r} does not say the format; it should end in one of: {', '.join(_SUFFIXES)}"
         )
     return _SUFFIXES[suffix]

@@ -56,18 +56,14 @@ def check_columns(table: Table, names: list[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown:
         listed = ", ".join(repr(name[:80]) for name in unknown[:5])
-        raise ReadFailure(
-            f"{table.id} has no column {listed}; its columns are: {', '.join(table.column_names)}"
-        )
+        raise ReadFailure(f"{table.id} has no column {listed}; its columns are: {', '.join(table.column_names)}")
     missing = [c.name for c in table.columns if c.required and c.name not in names]
     if missing:
         raise ReadFailure(f"the column {missing[0]!r} is missing, and may not be empty")
     return tuple(names)
 
 
-def make_batch(
-    numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list[Unreadable]
-) -> Batch:
+def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list[Unreadable]) -> Batch:
     """A batch of string columns, with rows that hold a NUL taken out (Postgres can't keep one)."""
     names = list(columns)
     rows = pa.RecordBatch.from_arrays([numbers, *columns.values()], ["_row", *names])
@@ -82,7 +78,5 @@ def make_batch(
         number = row.pop("_row")
         column = next(name for name, value in row.items() if value and "\0" in value)
         payload = {k: v.replace("\0", "\N{SYMBOL FOR NULL}") if v else v for k, v in row.items()}
-        unreadable.append(
-            Unreadable(number, "unreadable", "holds a NUL character", payload, column)
-        )
+        unreadable.append(Unreadable(number, "unreadable", "holds a NUL character", payload, column))
     return Batch(rows.filter(pc.invert(poisoned)), unreadable)

@@ -37,9 +37,7 @@ class CsvDecoder:
         try:
             line = head.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise ReadFailure(
-                f"the header is not UTF-8 (byte {error.start}); save the file as UTF-8"
-            ) from error
+            raise ReadFailure(f"the header is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
         self._delimiter, names = _header(line, table)
         self.columns = check_columns(table, names)
         self._bad: list[tuple[int, int, str]] = []
@@ -106,14 +104,15 @@ class CsvDecoder:
     def _batch(self, rows: pa.RecordBatch, last: int) -> tuple[Batch, int]:
         """The batch, numbered on from ``last``; numbers of rows set aside are left out."""
         skipped = {number for number, _, _ in self._bad}
-        numbers = []
+        numbers: list[int] = []
         while len(numbers) < rows.num_rows:
             last += 1
             if last not in skipped:
                 numbers.append(last)
         unreadable = [self._misfit(*bad) for bad in self._bad if bad[0] <= last]
         self._bad = [bad for bad in self._bad if bad[0] > last]
-        columns, broken = {}, set()
+        columns: dict[str, pa.Array] = {}
+        broken: set[int] = set()
         for name, column in zip(self.columns, rows.columns, strict=True):
             columns[name] = _as_text(column, broken)
         batch_numbers = pa.array(numbers, pa.int64())
@@ -149,9 +148,7 @@ class CsvDecoder:
             except UnicodeDecodeError:
                 culprit = culprit or name
                 payload[name] = value.decode("utf-8", "backslashreplace")
-            payload[name] = payload[name] and str(payload[name]).replace(
-                "\0", "\N{SYMBOL FOR NULL}"
-            )
+            payload[name] = payload[name] and str(payload[name]).replace("\0", "\N{SYMBOL FOR NULL}")
         return Unreadable(number, "unreadable", "is not UTF-8 text", payload, culprit)
 
 

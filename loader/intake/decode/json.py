@@ -125,9 +125,7 @@ class _RowReader:
             )  # fmt: skip
         for name, value in text.items():
             if value is not None and not _is_unicode(value):
-                return Unreadable(
-                    number, "unreadable", "holds half a surrogate pair", payload, name
-                )
+                return Unreadable(number, "unreadable", "holds half a surrogate pair", payload, name)
         return text
 
     def _text(self, name: str, value: Any) -> str | None:
@@ -197,10 +195,7 @@ class JsonDecoder:
 
 def _sentence(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return (
-            f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno} "
-            f"(character {error.pos})"
-        )
+        return f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno} (character {error.pos})"
     if isinstance(error, UnicodeDecodeError):
         return f"is not UTF-8 (byte {error.start})"
     return str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
 
 _ROWS = 65_536
+#: What Arrow raises for a file that it can't read; a damaged one may hold any bytes for a name.
+_UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 class ParquetDecoder:
@@ -22,9 +25,10 @@ class ParquetDecoder:
     def __init__(self, stream: BinaryIO, table: Table) -> None:
         try:
             self._file = pq.ParquetFile(stream)
-        except (pa.ArrowInvalid, OSError) as error:
+            names = self._file.schema_arrow.names
+        except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {error}") from error
-        self.columns = check_columns(table, self._file.schema_arrow.names)
+        self.columns = check_columns(table, names)
         self.rows = self._file.metadata.num_rows
 
     def __iter__(self) -> Iterator[Batch]:
@@ -33,12 +37,9 @@ class ParquetDecoder:
             for rows in self._file.iter_batches(batch_size=_ROWS):
                 numbers = pa.array(range(last + 1, last + rows.num_rows + 1), pa.int64())
                 last += rows.num_rows
-                columns = {
-                    name: _as_text(column)
-                    for name, column in zip(self.columns, rows.columns, strict=True)
-                }
+                columns = {name: _as_text(column) for name, column in zip(self.columns, rows.columns, strict=True)}
                 yield make_batch(numbers, columns, [])
-        except (pa.ArrowInvalid, OSError) as error:
+        except _UNREADABLE as error:
             raise ReadFailure(f"the Parquet file is damaged after row {last}: {error}") from error
 
 
@@ -50,15 +51,22 @@ def _as_text(column: pa.Array) -> pa.Array:
         return _timestamps(column)
     if pa.types.is_nested(kind):
         return pa.array(
-            [None if v is None else json.dumps(v, default=str) for v in column.to_pylist()],
+            [None if v is None else json.dumps(v, default=_inside) for v in column.to_pylist()],
             pa.string(),
         )
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        try:
-            return column.cast(pa.string())
-        except pa.ArrowInvalid as error:
-            raise ReadFailure("a binary column holds something else than UTF-8 text") from error
-    return column.cast(pa.string())
+    if isinstance(kind, pa.UuidType):
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+    try:
+        text = column.cast(pa.string())
+        text.validate(full=True)  # a file may say of any bytes that they are text
+    except pa.ArrowInvalid as error:
+        raise ReadFailure("a column holds something else than UTF-8 text") from error
+    return text
+
+
+def _inside(value: object) -> str:
+    """The text of a value, inside a nested one, for which JSON has no form."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _timestamps(column: pa.Array) -> pa.Array:
@@ -66,10 +74,8 @@ def _timestamps(column: pa.Array) -> pa.Array:
     zone = column.type.tz
     bare = column.cast(pa.timestamp(column.type.unit, "UTC")) if zone else column
     bare = bare.cast(pa.timestamp(column.type.unit))
-    try:
+    with suppress(pa.ArrowInvalid):
         # seven to nine decimals would be refused, and most nanosecond columns hold none
         bare = bare.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
-        pass
     text = pc.strftime(bare, format="%Y-%m-%dT%H:%M:%S")
     return pc.binary_join_element_wise(text, "Z", "") if zone else text

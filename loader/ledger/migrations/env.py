@@ -3,13 +3,8 @@ hands over, inside its transaction."""
 
 from alembic import context
 
-from loader.ledger.models import SCHEMA, Base
+from loader.ledger.models import SCHEMA
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
-    version_table_schema=SCHEMA,
-    include_schemas=True,
-)
+context.configure(connection=context.config.attributes["connection"], version_table_schema=SCHEMA)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,128 @@
+"""Parquet: typed values as the text that stands for them exactly."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from loader.intake.decode import ReadFailure
+from loader.intake.decode import parquet as parquet_decoder
+from tests.intake.lab import Lab, decode, parquet
+
+MOMENT = datetime(2024, 2, 29, 13, 45, 0, 123456)  # noqa: DTZ001 - Arrow's zone is the column's
+NANOSECONDS = 1709214300123456789
+UUID = uuid.UUID("3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11")
+
+
+def words(column: pa.Array) -> list[str | None]:
+    rows, aside = decode("parquet", parquet({"id": pa.array(range(len(column))), "word": column}))
+    assert aside == []
+    return [row["word"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([MOMENT, None], pa.timestamp("us")), ["2024-02-29T13:45:00.123456", None]),
+        (pa.array([MOMENT], pa.timestamp("us", "UTC")), ["2024-02-29T13:45:00.123456Z"]),
+        (pa.array([MOMENT], pa.timestamp("us", "America/New_York")), ["2024-02-29T13:45:00.123456Z"]),
+        (pa.array([MOMENT], pa.timestamp("us", "+02:00")), ["2024-02-29T13:45:00.123456Z"]),
+        (pa.array([MOMENT.replace(microsecond=5000)], pa.timestamp("ms")), ["2024-02-29T13:45:00.005000"]),
+        (pa.array([1709214300], pa.timestamp("s", "UTC")), ["2024-02-29T13:45:00.000000Z"]),
+        (pa.array([NANOSECONDS - 789], pa.timestamp("ns")), ["2024-02-29T13:45:00.123456"]),
+        (pa.array([NANOSECONDS], pa.timestamp("ns", "UTC")), ["2024-02-29T13:45:00.123456789Z"]),
+        (pa.array([datetime(1, 1, 1)], pa.timestamp("us")), ["0001-01-01T00:00:00.000000"]),  # noqa: DTZ001
+        (pa.array([Decimal("1.50"), Decimal("-123456789012345678.01")]), ["1.50", "-123456789012345678.01"]),
+        (pa.array([Decimal("1.5")], pa.decimal256(50, 10)), ["1.5000000000"]),
+        (pa.array(["a", "b", "a", None]).dictionary_encode(), ["a", "b", "a", None]),
+        (pa.array([MOMENT]).dictionary_encode(), ["2024-02-29T13:45:00.123456"]),
+        (pa.array([date(2024, 2, 29), date(1, 1, 1)]), ["2024-02-29", "0001-01-01"]),
+        (pa.array([date(2024, 2, 29)], pa.date64()), ["2024-02-29"]),
+        (pa.array([time(13, 45, 0, 5)], pa.time64("us")), ["13:45:00.000005"]),
+        (pa.array([True, False, None]), ["true", "false", None]),
+        (pa.array([0.1, 1e300, 123456789.123]), ["0.1", "1e+300", "123456789.123"]),
+        (pa.array([0.1], pa.float32()), ["0.1"]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array(["a"], pa.large_string()), ["a"]),
+        (pa.array([b"abc"]), ["abc"]),
+        (pa.nulls(2), [None, None]),
+        (pa.array([{"a": 1, "b": "x\u00e9", "c": b"y", "d": Decimal("1.10")}]), ['{"a": 1, "b": "x\\u00e9", "c": "y", "d": "1.10"}']),
+        (pa.array([[1, 2], None, []]), ["[1, 2]", None, "[]"]),
+        (pa.array([UUID.bytes, None], pa.uuid()), [str(UUID), None]),
+        (pa.array(["", "\n"]), ["", "\n"]),
+    ],
+)
+def test_a_typed_value_is_the_text_that_stands_for_it(column: pa.Array, expected: list[str | None]) -> None:
+    assert words(column) == expected
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([b"ok", b"\xff"]),
+        pa.array([b"\xff\xfe"], pa.binary(2)),
+        pa.array([[b"\xff"]]),
+        pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")),
+    ],
+)
+def test_bytes_that_are_no_text_are_not_guessed_at(column: pa.Array) -> None:
+    with pytest.raises(ReadFailure, match="UTF-8|utf-8"):
+        words(column)
+
+
+def test_a_row_with_a_nul_is_set_aside() -> None:
+    rows, aside = decode("parquet", parquet({"id": [1, 2], "word": ["a\0", "b"]}))
+    assert ([row["_row"] for row in rows], [row.row for row in aside]) == ([2], [1])
+
+
+def test_rows_keep_their_numbers_across_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_decoder, "_ROWS", 7)
+    rows, _ = decode("parquet", parquet({"id": [*range(1, 101)]}, row_group_size=30))
+    assert [(row["_row"], row["id"]) for row in rows] == [(n, str(n)) for n in range(1, 101)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [({"id": [1], "wrd": ["a"]}, "no column 'wrd'"), ({"word": ["a"]}, "'id' is missing"), ({"ID": [1]}, "no column 'ID'")],
+)
+def test_the_columns_must_be_the_tables(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(ReadFailure, match=message):
+        decode("parquet", parquet(columns))
+
+
+def test_a_column_named_twice_is_not_chosen_from() -> None:
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["id", "id"])
+    with pytest.raises(ReadFailure, match="'id' stands there twice"):
+        decode("parquet", parquet(twice))
+
+
+WHOLE = parquet({"id": [*range(100)], "word": ["x" * 50] * 100})
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"PAR1", b"id,word\n1,a\n", WHOLE[:-10], WHOLE[: len(WHOLE) // 2], WHOLE[10:], WHOLE + b"x"]
+)
+def test_what_is_no_whole_parquet_file_cannot_be_read(body: bytes) -> None:
+    with pytest.raises(ReadFailure):
+        decode("parquet", body)
+
+
+def test_a_file_of_no_rows_is_a_load_of_none(lab: Lab) -> None:
+    receipt = lab.load("notes", parquet({"id": pa.array([], pa.int64())}), "parquet")
+    assert (receipt.status, receipt.received) == ("succeeded", 0)
+
+
+def test_times_and_decimals_arrive_unchanged(lab: Lab) -> None:
+    columns = {
+        "id": [1, 2, 3],
+        "note": ["a", "b", "c"],
+        "updated_at": pa.array([1709214300123456000, 1709214300123456789, 253402300800 * 10**9 // 100], pa.timestamp("ns", "UTC")),
+    }
+    receipt = lab.load("orders", parquet(columns), "parquet")
+    assert [(r.row, r.column, r.rule) for r in receipt.rejects] == [(2, "updated_at", "data_type")], "nanoseconds are not rounded"
+    assert lab.mirror("orders")[0][2] == "2024-02-29 13:45:00.123456+00"
