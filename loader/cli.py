@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from loader.commands.access import token, user
+from loader.commands.build import build
 from loader.commands.contract import contract
 from loader.commands.db import db
 from loader.commands.load import load, loads, rejects, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
-from loader.commands.up import up
+from loader.commands.up import down, up
 from loader.contract.faults import ContractError
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -33,9 +34,7 @@ def cli(context: click.Context, project_dir: Path | None) -> None:
     context.obj = Settings.from_environment(project_dir)
 
 
-for command in (
-    contract, db, load, loads, migrate, rejects, replay, serve, stop, token, up, user,
-):  # fmt: skip
+for command in (build, contract, db, down, load, loads, migrate, rejects, replay, serve, stop, token, up, user):
     cli.add_command(command)
 
 

@@ -61,7 +61,7 @@ class LiveContract:
         plan = migrate(self._engine, contract, plan_only=True)
         if plan.refusals:
             raise ContractError(list(plan.refusals))
-        if plan.ledger.is_needed or plan.changes:
+        if plan.concerns_rows:
             raise Remedy("The database is not what the contract says.", "Run `loader migrate`.")
         return contract
 

@@ -83,10 +83,10 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
 def _parse(project_dir: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="gatehouse-contract-") as scratch:
         command = [
-            sys.executable, "-c", "from dbt.cli.main import cli; cli()",
-            "--no-use-colors", "--no-send-anonymous-usage-stats", "--log-path", scratch, "parse", "--project-dir", str(project_dir),
-            "--target-path", scratch, "--no-partial-parse",
-        ]  # fmt: skip
+            *(sys.executable, "-c", "from dbt.cli.main import cli; cli()"),
+            *("--no-use-colors", "--no-send-anonymous-usage-stats", "--log-path", scratch),
+            *("parse", "--project-dir", str(project_dir), "--target-path", scratch, "--no-partial-parse"),
+        ]
         if (project_dir / "profiles.yml").exists():
             command += ["--profiles-dir", str(project_dir)]
         run = subprocess.run(command, cwd=project_dir, capture_output=True, text=True, check=False, timeout=600)

@@ -348,6 +348,8 @@ def parse_type(data_type: str, format_: str | None = None, timezone: str | None 
         _format_to_iso(format_)
         if family == "timestamptz" and timezone is None:
             raise UnknownType("a timestamptz column with a format needs a timezone too")
+        if family != "date" and "HH24" not in format_:
+            raise UnknownType(f"format {format_!r} names no HH24, and the time of day would have to be guessed")
         if family == "date" and any(word in format_ for word in ("HH24", "MI", "SS")):
             raise UnknownType("a date's format has no hours, minutes or seconds")
     return DataType(sql, family, precision, scale, format_, timezone)

@@ -53,6 +53,14 @@ class Plan:
         return not self.ledger.is_needed and not self.changes and not self.refusals
 
     @property
+    def concerns_rows(self) -> bool:
+        """Rows judged by the contract could not be stored before it is applied; comments and
+        indexes alone can wait."""
+        can_wait = ("comment on ", "create index ", "drop index ")
+        statements = (s for change in self.changes for s in change.statements)
+        return self.ledger.is_needed or not all(s.startswith(can_wait) for s in statements)
+
+    @property
     def locks(self) -> list[Lock]:
         """Every lock: views from the outermost inwards, then tables by name. Readers of a view
         take theirs in that order too."""

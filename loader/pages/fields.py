@@ -182,8 +182,8 @@ def _example(column: Column) -> str | None:
     example = column.example
     if isinstance(example, bool):
         return str(example).lower()
-    if isinstance(example, float):
-        return format(Decimal(str(example)), "f")
+    if isinstance(example, float):  # YAML's 20000.00 has lost its noughts
+        return format(Decimal(str(example)), f".{column.type.scale}f" if column.type.scale else "f")
     return None if example is None else str(example)
 
 

@@ -62,7 +62,7 @@ def test_every_column_has_the_control_of_its_type(desk: Desk, column: str, parts
 def test_a_form_says_what_the_contract_says(desk: Desk) -> None:
     page = words(desk.get("/tables/desk/tickets/new"))
     assert "Ticket number * ticket_id Example: 9007199254740993" in page
-    assert "Hours optional What it cost. Example: 1.5 Must be at least 0." in page
+    assert "Hours optional What it cost. Example: 1.50 Must be at least 0." in page
     assert "Contact's address optional" in page
     assert "Must be an e-mail address. personal Hidden on these pages" in page
     assert "A ticket can't be closed before it is opened." in page

@@ -108,7 +108,9 @@ class Lab:
 
     def with_table(self, changed: Table) -> Lab:
         """The same database under a contract in which one table says something else."""
-        return replace(self, contract=replace(self.contract, tables={**self.contract.tables, ("lab", changed.name): changed}))
+        return replace(
+            self, contract=replace(self.contract, tables={**self.contract.tables, ("lab", changed.name): changed})
+        )
 
     def load(self, name: str, text: str | bytes, format_: str = "csv", **more: Any) -> Receipt:
         """A body of that format; ``more`` are the Options' and the Origin's fields."""
@@ -179,7 +181,9 @@ class Lab:
             assert not places or (min(places) >= 1 and max(places) <= received)
 
 
-def decode(format_: str, body: bytes | str, made: Table = CONTRACT.table("lab", "notes")) -> tuple[Rows, list[Unreadable]]:
+def decode(
+    format_: str, body: bytes | str, made: Table = CONTRACT.table("lab", "notes")
+) -> tuple[Rows, list[Unreadable]]:
     """What the decoder makes of a body: rows with ``_row``, and those it sets aside, in order."""
     stream = io.BytesIO(body.encode() if isinstance(body, str) else body)
     rows: Rows = []

@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_says_why(body: str | bytes, words: str) -> N
 
 
 def test_a_row_with_too_many_or_too_few_fields_is_set_aside_as_it_came() -> None:
-    rows, aside = decode("csv", HEADER + "1,a\n2\n3,c,d\n\n4,d\n5,\"x\ny\",z\n")
+    rows, aside = decode("csv", HEADER + '1,a\n2\n3,c,d\n\n4,d\n5,"x\ny",z\n')
     assert [*values(rows)] == [(1, "1", "a"), (4, "4", "d")]
     assert [(row.row, row.rule, row.payload) for row in aside] == [
         (2, "too_few_fields", {"_line": "2"}),
@@ -98,7 +98,9 @@ def test_rows_keep_their_numbers_across_pieces_of_the_file(monkeypatch: pytest.M
     chosen = [chance.choice(kinds) for _ in range(200)]
     lines = [kind.format(number).encode("latin-1") for number, kind in enumerate(chosen, 1)]
     blanks = [b"\n" if chance.random() < 0.1 else b"" for _ in lines]
-    rows, aside = decode("csv", HEADER.encode() + b"".join(line + b"\n" + blank for line, blank in zip(lines, blanks, strict=True)))
+    rows, aside = decode(
+        "csv", HEADER.encode() + b"".join(line + b"\n" + blank for line, blank in zip(lines, blanks, strict=True))
+    )
     good = [number for number, kind in enumerate(chosen, 1) if kind in (kinds[0], kinds[3], kinds[4])]
     assert [row["_row"] for row in rows] == good
     assert all(row["id"] == str(row["_row"]) for row in rows)

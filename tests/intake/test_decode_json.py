@@ -36,8 +36,8 @@ def word(text: str) -> str | None:
         ('""', ""),
         ('"null"', "null"),
         ('"\\u00e9\\n\\ud83c\\udf88"', "é\n🎈"),
-        ("[1.0, {\"a\": 1e5, \"b\": []}, {}]", '[1.0, {"a": 1e5, "b": []}, {}]'),
-        ("[\"a\\u0000\"]", '["a\\u0000"]'),
+        ('[1.0, {"a": 1e5, "b": []}, {}]', '[1.0, {"a": 1e5, "b": []}, {}]'),
+        ('["a\\u0000"]', '["a\\u0000"]'),
     ],
 )
 def test_a_value_is_kept_as_it_is_written(text: str, expected: str | None) -> None:
@@ -64,7 +64,9 @@ def test_what_is_nested_beyond_reading_is_one_refused_line_or_an_unreadable_body
 
 
 def test_a_broken_line_is_one_refused_row_and_says_where() -> None:
-    rows, aside = decode("ndjson", b'\xef\xbb\xbf{"id": 1}\r\n{"id": 2,}\n\n  \n{"id": 3}\n{"id": "\xff"}\n{"id": 5} {}')
+    rows, aside = decode(
+        "ndjson", b'\xef\xbb\xbf{"id": 1}\r\n{"id": 2,}\n\n  \n{"id": 3}\n{"id": "\xff"}\n{"id": 5} {}'
+    )
     assert [*values(rows)] == [(1, "1", None), (3, "3", None)]
     assert [(row.row, row.rule, row.payload["_line"]) for row in aside] == [
         (2, "unreadable", '{"id": 2,}'),
@@ -120,12 +122,16 @@ def test_the_order_of_keys_and_absent_ones_do_not_matter() -> None:
     assert [*values(rows)] == [(1, "1", "a"), (2, "2", None), (3, None, None)]
 
 
-@pytest.mark.parametrize(("body", "ids"), [('{"id": 1}', ["1"]), ('\ufeff[{"id": 1}, {"id": 2}]', ["1", "2"]), (" [] ", [])])
+@pytest.mark.parametrize(
+    ("body", "ids"), [('{"id": 1}', ["1"]), ('\ufeff[{"id": 1}, {"id": 2}]', ["1", "2"]), (" [] ", [])]
+)
 def test_a_json_body_is_an_object_or_an_array(body: str, ids: list[str]) -> None:
     assert [row["id"] for row in decode("json", body)[0]] == ids
 
 
-@pytest.mark.parametrize("body", ["", "3", '"x"', "null", '[{"id": 1}', '[{"id": 1},]', "{} {}", b'{"id": "\xff"}', '{"id": NaN}'])
+@pytest.mark.parametrize(
+    "body", ["", "3", '"x"', "null", '[{"id": 1}', '[{"id": 1},]', "{} {}", b'{"id": "\xff"}', '{"id": NaN}']
+)
 def test_another_json_body_cannot_be_read(body: str | bytes) -> None:
     with pytest.raises(ReadFailure, match="^the body "):
         decode("json", body)
@@ -144,12 +150,19 @@ def test_rows_beyond_one_batch_keep_their_numbers() -> None:
 
 
 def test_json_in_a_json_column_keeps_its_numbers(lab: Lab) -> None:
-    body = '{"id": 1, "body": {"a": 12345678901234567890.10, "b": "x"}}\n{"id": 2, "body": "x"}\n{"id": 3, "body": 1.50}'
+    body = (
+        '{"id": 1, "body": {"a": 12345678901234567890.10, "b": "x"}}\n{"id": 2, "body": "x"}\n{"id": 3, "body": 1.50}'
+    )
     assert lab.load("papers", body, "ndjson").clean
     assert [body for _, body, _ in lab.mirror("papers")] == ['{"a": 12345678901234567890.10, "b": "x"}', '"x"', "1.50"]
 
 
 def test_what_jsonb_cannot_hold_is_a_refused_row(lab: Lab) -> None:
-    lines = ['{"id": 1, "body": "\\u0000"}', '{"id": 2, "body": "\\ud800"}', '{"id": 3, "text": "\\ud800"}', '{"id": 4, "zzz": "\\u0000"}']
+    lines = [
+        '{"id": 1, "body": "\\u0000"}',
+        '{"id": 2, "body": "\\ud800"}',
+        '{"id": 3, "text": "\\ud800"}',
+        '{"id": 4, "zzz": "\\u0000"}',
+    ]
     receipt = lab.load("papers", "\n".join(lines), "ndjson")
     assert [reject.rule for reject in receipt.rejects] == ["data_type", "unreadable", "unreadable", "unknown_column"]

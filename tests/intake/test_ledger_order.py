@@ -164,7 +164,7 @@ def test_a_row_replayed_late_does_not_overwrite_what_arrived_after_it(lab: Lab) 
     [row] = lab.rejects(given.load_id)
     lab.rows("notes", (1, "new"))
     with lab.engine.begin() as connection:
-        connection.execute(sa.text("update ledger.rejects set payload = payload || '{\"id\": \"1\"}'"))
+        connection.execute(sa.text('update ledger.rejects set payload = payload || \'{"id": "1"}\''))
     assert lab.replay("notes", row["reject_id"]).accepted == 1
     assert lab.mirror("notes") == [("1", "new")]
     assert lab.history("notes") == [("1", "a", "older")]

@@ -101,7 +101,9 @@ def test_a_rule_that_warns_lets_the_row_in_and_counts_it(lab: Lab) -> None:
 
 def test_a_message_and_a_pattern_with_signs_that_drivers_read_are_taken_as_they_are(lab: Lab) -> None:
     odd = rule("matches", "name", "\"name\" ~ '^%[a-z]:b$'", "must look like %s, or {0}, :b or can't")
-    receipt = lab.with_table(replace(THINGS, row_rules=(odd,))).load("things", f"{HEADER}\n{row()}\n{row(id='2', name='%a:b')}")
+    receipt = lab.with_table(replace(THINGS, row_rules=(odd,))).load(
+        "things", f"{HEADER}\n{row()}\n{row(id='2', name='%a:b')}"
+    )
     assert (receipt.accepted, receipt.rejects[0].message) == (1, odd.message)
 
 

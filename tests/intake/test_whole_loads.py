@@ -100,7 +100,7 @@ def test_many_rows_refused_whole_are_all_kept(lab: Lab) -> None:
 
 
 BROKEN = [
-    ("csv", "id,word\n1,a\n2,\"b\n"),
+    ("csv", 'id,word\n1,a\n2,"b\n'),
     ("csv", ""),
     ("csv", "id,wrd\n1,a\n"),
     ("json", '[{"id": 1}, {"id":'),

@@ -24,6 +24,7 @@ from tests.property.csv_text import csv_of
 from tests.property.projects import DbtTest, Project, Row
 from tests.property.reading import Kind, Unclear, read, stored, written
 
+
 @dataclass(frozen=True)
 class Kept:
     """A row that was not let in, as the ledger keeps it."""
@@ -80,7 +81,9 @@ class Bench:
     def failures(self, test: DbtTest, forced: Sequence[str] = ()) -> int:
         """How many rows fail dbt's test; `forced` are tables taken from the schema of that name."""
         # dbt's tests on values count rows by value; all others give one row a failure
-        return int(self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({self._query(test, forced)}\n) as f")[0][0])
+        return int(
+            self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({self._query(test, forced)}\n) as f")[0][0]
+        )
 
     def failing_rows(self, test: DbtTest, forced: Sequence[str]) -> list[int] | int:
         """The forced rows that fail dbt's test, by their numbers; only how many, where dbt shows no more."""
@@ -194,7 +197,9 @@ def bench(project: Project, engine: Engine, contract: Contract | None = None) ->
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
-            yield Bench(project, connection, str(engine.url.database or _name(connection)), contract or project.contract)
+            yield Bench(
+                project, connection, str(engine.url.database or _name(connection)), contract or project.contract
+            )
         finally:
             transaction.rollback()
 

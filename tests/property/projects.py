@@ -92,7 +92,9 @@ class Project:
             if key not in ran or node["resource_type"] != "test":
                 continue
             kwargs = node["test_metadata"]["kwargs"]
-            table = next((t for t in tables.values() if "source('{}', '{}')".format(*t.split(".")) in kwargs["model"]), None)
+            table = next(
+                (t for t in tables.values() if "source('{}', '{}')".format(*t.split(".")) in kwargs["model"]), None
+            )
             if table is None:
                 continue  # a test on a model, whose other side is a source
             found[key] = DbtTest(
@@ -139,7 +141,12 @@ def prepare(name: str, server: Settings, batches: list[tuple[str, list[Row]]]) -
             receipts = _load(settings, contract, batches)
             target.mkdir(exist_ok=True)
             ran = run_dbt(
-                "test", "--select", "source:*,test_type:generic", folder=settings.project_dir, scratch=target, **settings.environment()
+                "test",
+                "--select",
+                "source:*,test_type:generic",
+                folder=settings.project_dir,
+                scratch=target,
+                **settings.environment(),
             )
             assert (target / "target" / "run_results.json").exists(), ran.stdout + ran.stderr
             done.write_text(json.dumps([receipt.as_dict() for receipt in receipts]))

@@ -181,7 +181,9 @@ def _format_pattern(template: str) -> str:
     """`DD.MM.YYYY` as a regular expression with a group for each word."""
     pieces = re.split("(YYYY|MM|DD|HH24|MI|SS)", template)
     widths = {"YYYY": 4, "MM": 2, "DD": 2, "HH24": 2, "MI": 2, "SS": 2}
-    return "".join(f"(?P<{piece}>[0-9]{{{widths[piece]}}})" if piece in widths else re.escape(piece) for piece in pieces)
+    return "".join(
+        f"(?P<{piece}>[0-9]{{{widths[piece]}}})" if piece in widths else re.escape(piece) for piece in pieces
+    )
 
 
 def _instant(text: str, kind: Kind) -> datetime:

@@ -40,7 +40,7 @@ AWKWARD_TEXTS = (
        for clock in ("01:15", "01:45", "02:15", "02:45")]
 )  # fmt: skip
 AWKWARD = st.sampled_from(AWKWARD_TEXTS)
-_NEAR = (-2, -1, 0, 1, 2)
+_NEAR = (-1, 0, 1)
 
 
 def _bounds(tests: Sequence[DbtTest]) -> tuple[list[Any], list[Any]]:
@@ -79,7 +79,9 @@ def _numeric(kind: Kind, tests: Sequence[DbtTest]) -> Texts:
     )
     edges = st.sampled_from([low, high, Decimal(0).max(low)])
     return st.one_of(decimals, edges).flatmap(
-        lambda value: st.sampled_from([f"{value:f}", f"{value:f}" if "." in f"{value:f}" else f"{value:f}.", f"{value:E}"])
+        lambda value: st.sampled_from(
+            [f"{value:f}", f"{value:f}" if "." in f"{value:f}" else f"{value:f}.", f"{value:E}"]
+        )
     )
 
 
@@ -114,7 +116,9 @@ def _moments(kind: Kind, tests: Sequence[DbtTest]) -> Texts:
     if kind.format:
         template = kind.format
         return moments.map(lambda moment: _in_format(moment, template))
-    spelt = st.tuples(moments, st.sampled_from("T "), st.sampled_from(["minutes", "seconds", "milliseconds", "microseconds"]))
+    spelt = st.tuples(
+        moments, st.sampled_from("T "), st.sampled_from(["minutes", "seconds", "milliseconds", "microseconds"])
+    )
     local = spelt.map(lambda parts: parts[0].isoformat(parts[1], parts[2]))
     if kind.family == "timestamp":
         return local
@@ -123,7 +127,9 @@ def _moments(kind: Kind, tests: Sequence[DbtTest]) -> Texts:
 
 
 _JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), WORDS),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), WORDS
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
     max_leaves=6,
 )
@@ -161,7 +167,9 @@ def good(kind: Kind, tests: Sequence[DbtTest], is_key: bool = False) -> Texts:
         case "timestamp" | "timestamptz":
             return _moments(kind, tests)
         case "uuid":
-            return st.integers(1, 5).map("3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c1{}".format) if is_key else st.uuids().map(str)
+            return (
+                st.integers(1, 5).map("3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c1{}".format) if is_key else st.uuids().map(str)
+            )
         case "jsonb":
             return _JSON.map(json.dumps)
     raise AssertionError(f"no values of {kind}")
@@ -175,8 +183,8 @@ def beside(kind: Kind, tests: Sequence[DbtTest]) -> list[str]:
             if isinstance(bound, (int, float)) and kind.family in ("varchar", "text"):
                 found.append("a" * (int(bound) + 1))
             elif isinstance(bound, (int, float)):
-                found += [str(Decimal(str(bound)) + Decimal(step) / 100) for step in _NEAR if kind.family == "numeric"]
-                found += [str(bound + step) for step in _NEAR]
+                steps = [Decimal(step).scaleb(-2) for step in _NEAR] if kind.family == "numeric" else []
+                found += [str(Decimal(str(bound)) + step) for step in (*steps, -1, 0, 1)]
             elif bound is not None and kind.family in ("date", "timestamptz"):
                 moment = datetime.fromisoformat(str(bound)).replace(tzinfo=UTC)
                 step = timedelta(days=1) if kind.family == "date" else timedelta(seconds=1)
@@ -261,13 +269,16 @@ class RowMaker:
 
     def _own_key(self, table: str, number: int) -> Row:
         """A key column that can be numbered, and unique columns, with values of this row's own."""
-        unique = {c for t in self.project.tests_of(table) for c in self._columns(t) if t.name.startswith("unique")}
-        foreign = {c for t in self.project.tests_of(table) for c in self._columns(t) if t.name.startswith("rel")}
+        tests = self.project.tests_of(table)
+        unique = {c for t in tests for c in self._columns(t) if t.name.startswith("unique")}
+        foreign = {c for t in tests for c in self._columns(t) if t.name.startswith("rel")}
         found: Row = {}
         for name in unique - foreign:
-            kind = self.project.columns[table][name]
-            if kind.family in ("integer", "bigint"):
+            kind, base = self.project.columns[table][name], self.world[table][-1][name] or ""
+            if kind.family in WHOLE_BITS:
                 found[name] = str(100 + number)
+            elif kind.family == "text" and not any(t.name == "accepted_values" and t.column == name for t in tests):
+                found[name] = str(int(base) + number) if base.isdigit() and len(base) > 5 else f"own {number}"
             elif kind.family == "uuid":
                 found[name] = f"00000000-0000-0000-0000-{number:012d}"
             elif kind.family == "date":

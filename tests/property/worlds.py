@@ -47,6 +47,8 @@ TOGETHER: dict[str, list[Row]] = {
         {"id": "95", "low": "5", "word": "can't", "high": "5"},
         {"id": "96", "low": "2", "price": "2.00"},
         {"id": "97", "low": "-1", "high": "0"},
+        {"id": "98", "low": "2", "price": None},
+        {"id": "99", "letters": "xyz"},
     ],
     "lab.people": [
         {"person_id": "90", "first_name": "Bo", "desk": "8"}, {"person_id": "91", "first_name": "Bo", "desk": "8"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
 
 _ROWS = 65_536
+_MOMENT = "%Y-%m-%dT%H:%M:%S"
 #: What Arrow raises for a file that it can't read; a damaged one may hold any bytes for a name.
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
@@ -74,8 +74,10 @@ def _timestamps(column: pa.Array) -> pa.Array:
     zone = column.type.tz
     bare = column.cast(pa.timestamp(column.type.unit, "UTC")) if zone else column
     bare = bare.cast(pa.timestamp(column.type.unit))
-    with suppress(pa.ArrowInvalid):
-        # seven to nine decimals would be refused, and most nanosecond columns hold none
-        bare = bare.cast(pa.timestamp("us"))
-    text = pc.strftime(bare, format="%Y-%m-%dT%H:%M:%S")
+    text = pc.strftime(bare, format=_MOMENT)
+    if bare.type.unit == "ns":
+        # seven to nine decimals will be refused, and most nanosecond columns hold none
+        short = bare.cast(pa.timestamp("us"), safe=False)
+        is_exact = pc.equal(short.cast(pa.timestamp("ns")), bare)
+        text = pc.if_else(is_exact, pc.strftime(short, format=_MOMENT), text)
     return pc.binary_join_element_wise(text, "Z", "") if zone else text
