@@ -106,8 +106,9 @@ class DataType:
         """A pattern of spellings that are certain to be storable as they are meant.
 
         It says less than :meth:`accepts`, never more, and needs no database: rows of such
-        values are the great majority, and skip the dearer questions. It means the same to RE2
-        and to Postgres. ``None`` where no pattern can be certain; ``""`` where every text is.
+        values are the great majority, and skip the dearer questions. It is written for RE2, and
+        means no more to it than to Postgres. ``None`` where no pattern can be certain; ``""``
+        where every text is.
         """
         if self.format is not None:
             return None

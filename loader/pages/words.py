@@ -70,7 +70,8 @@ def sentence(message: str) -> str:
     if not message:
         return ""
     ended = message if message[-1] in ".!?…" else message + "."
-    return ended[0].upper() + ended[1:]
+    begins_with_a_name = "_" in message.split()[0]
+    return ended if begins_with_a_name else ended[0].upper() + ended[1:]
 
 
 def register(blueprint: Blueprint) -> None:

@@ -72,7 +72,8 @@ def test_every_row_of_a_csv_is_received(lab: Lab, rows: list[Any], lines: str, d
     writer.writerow(["id", "word"])
     writer.writerows(rows)
     receipt = outcome(lab, "csv", out.getvalue().encode("utf-8"))
-    assert receipt is not None and receipt.received == len(rows)
+    assert receipt is not None
+    assert receipt.received == len(rows)
 
 
 @SEEDED
@@ -98,7 +99,8 @@ def test_every_row_of_a_parquet_file_is_received(lab: Lab, rows: list[Any]) -> N
     columns = {"id": [row[0] for row in rows], "word": [row[1] for row in rows]}
     body = parquet(pa.table(columns, pa.schema([("id", pa.string()), ("word", pa.string())])))
     receipt = outcome(lab, "parquet", body)
-    assert receipt is not None and receipt.received == len(rows)
+    assert receipt is not None
+    assert receipt.received == len(rows)
 
 
 WHOLE = parquet({"id": [*range(20)], "word": ["x" * 10] * 20}, use_dictionary=False)

@@ -126,7 +126,9 @@ def receipt_of(lab: Lab, load_id: int | None) -> Any:
 def test_a_receipt_is_read_back_as_it_was_given(lab: Lab) -> None:
     header = "id,name,size,colour\n"
     given = lab.load("things", header + "1,a,0,red\nx,,99,green\n2,b\n1,a,0,red\n")
-    assert given.warnings and given.rejects and given.duplicates
+    assert given.warnings
+    assert given.rejects
+    assert given.duplicates
     assert receipt_of(lab, given.load_id) == given
     assert receipt_of(lab, given.load_id).as_dict() == given.as_dict()
     assert receipt_of(lab, 999) is None

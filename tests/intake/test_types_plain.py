@@ -21,19 +21,7 @@ SEEDED = settings(
     derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 PIECES = st.sampled_from(
-    "0 1 9 00 - + . e E 12 2024 1999 0001 9999 02 29 30 31 : 23 59 60 24 T t Z +14:00 -15:00 +05 é 日 ٣ true false t True".split()
-    + [
-        " ",
-        "\n",
-        "\r",
-        "\0"[:0],
-        "2024-02-29",
-        "2023-02-28",
-        "13:45",
-        ":00",
-        ".123456",
-        "3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11",
-    ]
+    [*"0 1 9 00 - + . e E 12 2024 1999 0001 9999 02 29 30 31 : 23 59 60 24 T t Z +14:00 -15:00 +05 é 日 ٣ true false t True".split(), " ", "\n", "\r", "\x00"[:0], "2024-02-29", "2023-02-28", "13:45", ":00", ".123456", "3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11"]
 )
 NEAR = st.lists(PIECES, max_size=6).map("".join)
 ANY = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)

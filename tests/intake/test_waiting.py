@@ -81,7 +81,8 @@ def test_a_parent_whose_lack_only_warns_is_not_waited_for(lab: Lab) -> None:
 @pytest.mark.parametrize("order", [*itertools.permutations(((1, None), (2, 1), (3, 2)))])
 def test_a_chain_within_one_table_comes_in_in_any_order(lab: Lab, order: tuple[tuple[int, int | None], ...]) -> None:
     receipt = lab.rows("nodes", *order)
-    assert receipt.clean and receipt.accepted == 3
+    assert receipt.clean
+    assert receipt.accepted == 3
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(((1, None), (2, 1), (3, 2)))])

@@ -56,7 +56,8 @@ def test_with_refuse_one_bad_row_refuses_all(lab: Lab, case: str) -> None:
     stood = lab.mirror(name), lab.history(name)
     found = {reject.row: reject.faults for reject in lab.rows(name, *rows, dry_run=True).rejects}
     receipt = lab.rows(name, *rows, on_reject="refuse")
-    assert receipt.status == "refused" and not receipt.clean
+    assert receipt.status == "refused"
+    assert not receipt.clean
     assert (receipt.received, receipt.rejected) == (len(rows), len(rows))
     assert (receipt.accepted, receipt.waiting, receipt.duplicates, receipt.warnings) == (0, 0, 0, ())
     assert (lab.mirror(name), lab.history(name)) == stood
@@ -76,7 +77,8 @@ def test_with_refuse_a_load_without_rejects_comes_in(lab: Lab, case: str) -> Non
     name, before, rows = CASES[case]
     lab.rows(name, *before) if before else None
     receipt = lab.rows(name, *rows, on_reject="refuse")
-    assert receipt.status == "succeeded" and receipt.clean
+    assert receipt.status == "succeeded"
+    assert receipt.clean
 
 
 def test_with_refuse_a_row_that_no_column_can_hold_refuses_all(lab: Lab) -> None:

@@ -39,6 +39,7 @@ def test_a_message_as_a_sentence() -> None:
     assert words.sentence("must be at least 0") == "Must be at least 0."
     assert words.sentence("Really? ") == "Really?"
     assert words.sentence("") == ""
+    assert words.sentence("birth_date must be past") == "birth_date must be past."
 
 
 @pytest.mark.parametrize(

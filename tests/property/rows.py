@@ -255,11 +255,12 @@ class RowMaker:
             if kind.family == "text":
                 awkward = ["can't"]
             rows += [(name, value) for value in [None, *beside(kind, own), *awkward]]
-        made = [{**self._own_key(table, number), name: value} for number, (name, value) in enumerate(rows)]
+        changes: list[Row] = [{name: value} for name, value in rows]
+        made = [{**self._own_key(table, number), **row} for number, row in enumerate([*changes, *together])]
         loads: list[dict[tuple[str | None, ...], Row]] = [{}]
         key = self._key(table)
-        for changes in [*made, *together]:
-            row = {**self.world[table][-1], **changes}
+        for own in made:
+            row = {**self.world[table][-1], **own}
             values = tuple(row[k] for k in key)
             load = next((load for load in loads if values not in load), None)
             if load is None:
@@ -275,10 +276,13 @@ class RowMaker:
         found: Row = {}
         for name in unique - foreign:
             kind, base = self.project.columns[table][name], self.world[table][-1][name] or ""
-            if kind.family in WHOLE_BITS:
+            limits = [t for t in tests if t.column == name and t.name in ("accepted_values", "matches", "between")]
+            if kind.family in WHOLE_BITS and not limits:
                 found[name] = str(100 + number)
-            elif kind.family == "text" and not any(t.name == "accepted_values" and t.column == name for t in tests):
-                found[name] = str(int(base) + number) if base.isdigit() and len(base) > 5 else f"own {number}"
+            elif kind.family == "text" and base.isdigit():
+                found[name] = str(int(base) + number)
+            elif kind.family == "text" and not limits:
+                found[name] = f"own {number}"
             elif kind.family == "uuid":
                 found[name] = f"00000000-0000-0000-0000-{number:012d}"
             elif kind.family == "date":

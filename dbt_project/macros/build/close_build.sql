@@ -1,0 +1,185 @@
+{#- on-run-end: writes down what came out, and publishes the marts if this state
+    has earned it. `results` is dbt's list of what ran. -#}
+{% macro close_build(results) -%}
+    {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'test') -%}
+        {%- set build_id = build_of_this_invocation() -%}
+        {%- if build_id is not none -%}
+            {%- do record_results(build_id, results) -%}
+            {%- do publish_or_say_why_not(build_id) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro build_of_this_invocation() -%}
+    {%- set rows = run_query("select build_id from ledger.builds where invocation_id = " ~ sql_literal(invocation_id) ~ " order by build_id desc limit 1").rows -%}
+    {%- if not rows -%}
+        {%- do log("Not recorded: another `dbt test` took this build over meanwhile.", info=True) -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return(rows[0][0]) }}
+{%- endmacro %}
+
+{#- One entry a node and build: the latest result counts. -#}
+{% macro record_results(build_id, results) -%}
+    {%- set entries = [] -%}
+    {%- for result in results -%}
+        {%- set severity = result.node.config.severity if result.node.resource_type == 'test' else none -%}
+        {%- do entries.append("(" ~ [
+            build_id,
+            sql_literal(result.node.unique_id),
+            sql_literal(result.node.resource_type | string),
+            sql_literal(severity | lower) if severity else 'null',
+            sql_literal(result.status | string),
+            result.execution_time,
+            result.failures if result.failures is not none else 'null',
+            sql_literal(result.message) if result.message else 'null',
+        ] | join(', ') ~ ")") -%}
+    {%- endfor -%}
+    {%- if entries -%}
+        {%- set insert -%}
+insert into ledger.build_results (build_id, unique_id, resource_type, severity, status, seconds, failures, message)
+values
+    {{ entries | join(',\n    ') }}
+on conflict (build_id, unique_id) do update
+set severity = excluded.severity,
+    status = excluded.status,
+    seconds = excluded.seconds,
+    failures = excluded.failures,
+    message = excluded.message,
+    finished_at = now()
+        {%- endset -%}
+        {%- do run_query(insert) -%}
+    {%- endif -%}
+    {%- do run_query("commit") -%}
+{%- endmacro %}
+
+{% macro publish_or_say_why_not(build_id) -%}
+    {%- set marts = mart_models() -%}
+    {%- set faults = faults_of_build(build_id, marts) -%}
+    {%- set untested = stopping_tests_not_run(build_id) -%}
+    {%- if faults -%}
+        {%- do end_build(build_id, 'failed', "not published: " ~ faults | join('; ')) -%}
+    {%- elif untested -%}
+        {%- do end_build(build_id, 'built', "not published: " ~ untested | length ~ " stopping tests have not run on this state; run dbt test") -%}
+    {%- elif not marts -%}
+        {%- do end_build(build_id, 'built', "nothing to publish: the project has no marts") -%}
+    {%- else -%}
+        {%- do publish_marts(build_id, marts) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A build that is published stays so, whatever a later `dbt test` finds. -#}
+{% macro end_build(build_id, status, message) -%}
+    {%- do write_end_of_build(build_id, status, message) -%}
+    {%- do log("Build " ~ build_id ~ ": " ~ message ~ ".", info=True) -%}
+{%- endmacro %}
+
+{% macro write_end_of_build(build_id, status, message) -%}
+    {%- set update -%}
+update ledger.builds
+set finished_at = now(),
+    status = case when published_at is null then {{ sql_literal(status) }} else status end,
+    message = case when published_at is null then '' else 'published; tested again since: ' end || {{ sql_literal(message) }}
+where build_id = {{ build_id }} and status <> 'superseded'
+    {%- endset -%}
+    {%- do run_query(update) -%}
+    {%- do run_query("commit") -%}
+{%- endmacro %}
+
+{#- Models that BI reads: those built in a schema named <mart>__build. -#}
+{% macro mart_models() -%}
+    {%- set marts = [] -%}
+    {%- for node in graph.nodes.values() -%}
+        {%- if node.resource_type == 'model' and node.schema.endswith('__build') and node.config.materialized != 'ephemeral' -%}
+            {%- do marts.append(node) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(marts | sort(attribute='unique_id')) }}
+{%- endmacro %}
+
+{#- What forbids to publish whatever else is run on this state: sentences. -#}
+{% macro faults_of_build(build_id, marts) -%}
+    {%- set faults = [] -%}
+    {%- set newest = run_query("select max(build_id) from ledger.builds").rows[0][0] -%}
+    {%- if newest != build_id -%}
+        {%- do faults.append("build " ~ newest ~ " was opened meanwhile") -%}
+    {%- endif -%}
+
+    {%- set bad -%}
+select unique_id, resource_type, status
+from ledger.build_results
+where build_id = {{ build_id }}
+    and status not in ('success', 'pass', 'warn', 'no-op')
+order by status = 'skipped', unique_id
+    {%- endset -%}
+    {%- set failed, skipped = [], [] -%}
+    {%- for row in run_query(bad).rows if row[0] in graph.nodes or row[1] == 'unit_test' -%}
+        {%- if row[2] == 'skipped' -%}
+            {%- do skipped.append(row[0]) -%}
+        {%- else -%}
+            {%- do failed.append(row[0] ~ " (" ~ row[2] ~ ")") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if failed -%}
+        {%- do faults.append(named_few(failed) ~ " failed") -%}
+    {%- endif -%}
+    {%- if skipped -%}
+        {%- do faults.append(skipped | length ~ " nodes were skipped") -%}
+    {%- endif -%}
+
+    {#- Of models that this build left alone, the last attempt counts: their
+        table is of the attempt before it. -#}
+    {%- set stale -%}
+select unique_id
+from (
+    select distinct on (unique_id) unique_id, build_id, status
+    from ledger.build_results
+    where resource_type = 'model'
+    order by unique_id, build_id desc
+) as latest
+where build_id <> {{ build_id }} and status not in ('success', 'no-op')
+    {%- endset -%}
+    {%- set not_rebuilt = [] -%}
+    {%- for row in run_query(stale).rows if row[0] in graph.nodes -%}
+        {%- do not_rebuilt.append(row[0]) -%}
+    {%- endfor -%}
+    {%- if not_rebuilt -%}
+        {%- do faults.append(named_few(not_rebuilt) ~ " failed or was skipped in an earlier build and has not been rebuilt") -%}
+    {%- endif -%}
+
+    {%- set not_there = [] -%}
+    {%- for mart in marts -%}
+        {%- if run_query("select to_regclass(" ~ sql_literal(adapter.quote(mart.schema) ~ '.' ~ adapter.quote(mart.alias)) ~ ")").rows[0][0] is none -%}
+            {%- do not_there.append(mart.unique_id) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if not_there -%}
+        {%- do faults.append(named_few(not_there) ~ " has never been built; run dbt build") -%}
+    {%- endif -%}
+    {{ return(faults) }}
+{%- endmacro %}
+
+{#- unique_ids of tests of severity error that no run has passed on this state.
+    Unit tests are not in dbt's graph: those that ran count, by their faults. -#}
+{% macro stopping_tests_not_run(build_id) -%}
+    {%- set passed = run_query(
+        "select unique_id from ledger.build_results where resource_type = 'test' and status in ('pass', 'warn') and build_id = " ~ build_id
+    ).columns[0].values() | list -%}
+    {%- set missing = [] -%}
+    {%- for node in graph.nodes.values() -%}
+        {%- if node.resource_type == 'test' and node.config.severity | lower == 'error' and node.unique_id not in passed -%}
+            {%- do missing.append(node.unique_id) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(missing) }}
+{%- endmacro %}
+
+{% macro named_few(unique_ids) -%}
+    {%- set names = [] -%}
+    {%- for unique_id in unique_ids[:5] -%}
+        {#- model.gatehouse.fct_orders -> fct_orders; tests keep no hash. -#}
+        {%- do names.append(unique_id.split('.')[2]) -%}
+    {%- endfor -%}
+    {%- if unique_ids | length > 5 -%}{%- do names.append("and " ~ (unique_ids | length - 5) ~ " more") -%}{%- endif -%}
+    {{ return(names | join(', ')) }}
+{%- endmacro %}

@@ -1,0 +1,145 @@
+{#- on-run-start. What changes tables (`dbt build`, `run`, `seed`, `snapshot`)
+    opens a build; `dbt test` attaches to the latest; all else does neither, and
+    sees the latest build's bound. -#}
+{% macro open_build() -%}
+    {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot') -%}
+        {%- do require_ledger() -%}
+        {%- do refuse_partial_data() -%}
+        {%- do insert_build() -%}
+    {%- elif execute and flags.WHICH == 'test' -%}
+        {%- do require_ledger() -%}
+        {%- do attach_to_latest_build() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro require_ledger() -%}
+    {%- set missing = [] -%}
+    {%- for table in ['loads', 'builds', 'build_results', 'model_watermarks'] -%}
+        {%- if run_query("select to_regclass('ledger." ~ table ~ "')").rows[0][0] is none -%}
+            {%- do missing.append('ledger.' ~ table) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if missing -%}
+        {{ exceptions.raise_compiler_error(
+            "No " ~ missing | join(', ') ~ " in database " ~ target.dbname ~ ": run `loader migrate` first."
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Tables built from a part of their rows look like whole ones to every later
+    build: watermarks move over rows that were never read. -#}
+{% macro refuse_partial_data() -%}
+    {%- for flag in ['EMPTY', 'SAMPLE'] if flags[flag] -%}
+        {{ exceptions.raise_compiler_error(
+            "--" ~ flag | lower ~ " builds tables from a part of their rows, and marts would be published from them: not in this warehouse."
+        ) }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- One key for all that opens builds, writes models or publishes. -#}
+{% macro build_lock() -%}
+hashtextextended('gatehouse build', 0)
+{%- endmacro %}
+
+{% macro take_build_lock() -%}
+    {%- if not run_query("select pg_try_advisory_xact_lock(" ~ build_lock() ~ ")").rows[0][0] -%}
+        {%- do log("Another build is writing a model or publishing: waiting until it has done that.", info=True) -%}
+        {%- do run_query("select pg_advisory_xact_lock(" ~ build_lock() ~ ")") -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The exclusive lock waits until no model of another build is being written
+    (each holds it shared, see enter_build), then the newer build takes over:
+    a build that was killed leaves nothing that could say so itself, and one
+    still alive stops at its next model. -#}
+{% macro insert_build() -%}
+    {%- do take_build_lock() -%}
+    {%- set overtaken -%}
+update ledger.builds
+set status = 'superseded',
+    finished_at = now(),
+    message = 'did not end before a newer build was opened: it was killed, or ran at the same time'
+where status = 'running'
+returning build_id
+    {%- endset -%}
+    {%- for row in run_query(overtaken).rows -%}
+        {%- do log("Build " ~ row[0] ~ " had not ended (killed, or still running): this build takes over.", info=True) -%}
+    {%- endfor -%}
+    {%- set opened -%}
+insert into ledger.builds (invocation_id, command, upper_bound, status)
+values (
+    {{ sql_literal(invocation_id) }},
+    {{ sql_literal(build_command()) }},
+    (select coalesce(max(seq), 0) from ledger.loads),
+    'running'
+)
+returning build_id, upper_bound
+    {%- endset -%}
+    {%- set build = run_query(opened).rows[0] -%}
+    {%- do run_query("update ledger.builds set as_of = " ~ chosen_as_of() ~ " where build_id = " ~ build[0]) -%}
+    {%- set as_of = run_query("select as_of from ledger.builds where build_id = " ~ build[0]).rows[0][0] -%}
+    {%- do run_query("commit") -%}
+    {%- do log("Build " ~ build[0] ~ ": staging up to load number " ~ build[1] ~ ", as of " ~ as_of ~ ".", info=True) -%}
+{%- endmacro %}
+
+{#- What was asked for, in dbt's words: a part is not the whole. -#}
+{% macro build_command() -%}
+    {%- set words = ['dbt', flags.WHICH] -%}
+    {%- if flags.FULL_REFRESH -%}{%- do words.append('--full-refresh') -%}{%- endif -%}
+    {%- for option in ['select', 'exclude', 'selector'] if invocation_args_dict[option] -%}
+        {%- set value = invocation_args_dict[option] -%}
+        {%- do words.append('--' ~ option ~ ' ' ~ (value if value is string else value | join(' '))) -%}
+    {%- endfor -%}
+    {{ return(words | join(' ')) }}
+{%- endmacro %}
+
+{#- The build's 'today': var as_of, else the latest business date in var
+    as_of_source ([source, table, column]) as of the bound. Where nothing was
+    let in yet, the shop's today: no row's meaning hangs on it. -#}
+{% macro chosen_as_of() -%}
+    {%- set today = business_date('now()') -%}
+    {%- set column = var('as_of_source', none) -%}
+    {%- if var('as_of', none) -%}
+        {{ return("cast(" ~ sql_literal(var('as_of') | string) ~ " as date)") }}
+    {%- elif column -%}
+        {%- set latest = "(select max(" ~ adapter.quote(column[2]) ~ ") from " ~ source_as_of(column[0], column[1]) ~ " as orders)" -%}
+        {{ return("coalesce(" ~ business_date(latest) ~ ", " ~ today ~ ")") }}
+    {%- endif -%}
+    {{ return(today) }}
+{%- endmacro %}
+
+{#- The build is told who tests it, so that at the end the results go to the
+    build they were made on, also if a newer one has been opened meanwhile. -#}
+{% macro attach_to_latest_build() -%}
+    {%- do take_build_lock() -%}
+    {%- set rows = run_query("select build_id, status, upper_bound, as_of from ledger.builds order by build_id desc limit 1").rows -%}
+    {%- if not rows -%}
+        {{ exceptions.raise_compiler_error("There is no build to test yet: run `dbt build` or `dbt run` first.") }}
+    {%- endif -%}
+    {%- set build = rows[0] -%}
+    {%- if build[1] == 'running' -%}
+        {{ exceptions.raise_compiler_error(
+            "Build " ~ build[0] ~ " has not ended: it is still running, or was killed. Wait for it, or start a new one with `dbt build` or `dbt run`."
+        ) }}
+    {%- endif -%}
+    {%- do run_query("update ledger.builds set invocation_id = " ~ sql_literal(invocation_id) ~ " where build_id = " ~ build[0]) -%}
+    {%- do run_query("commit") -%}
+    {%- do log("Testing build " ~ build[0] ~ ": staging up to load number " ~ build[2] ~ ", as of " ~ build[3] ~ ".", info=True) -%}
+{%- endmacro %}
+
+{#- Pre-hook of every model, in its transaction: while it is written no other
+    build can be opened, and it is written only for the latest build, whose
+    bound is what its SQL looks up. -#}
+{% macro enter_build() -%}
+    {%- if execute -%}
+select pg_advisory_xact_lock_shared({{ build_lock() }});
+do $enter_build$
+begin
+    if (select invocation_id from ledger.builds order by build_id desc limit 1) is distinct from {{ sql_literal(invocation_id) }} then
+        raise exception 'this build was overtaken by a newer one: two ran at the same time'
+            using hint = 'Let one run end before the next is started.';
+    end if;
+end
+$enter_build$;
+    {%- endif -%}
+{%- endmacro %}

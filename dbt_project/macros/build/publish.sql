@@ -1,0 +1,89 @@
+{#- Publishes all marts, or none: one transaction, one lock. What goes wrong is
+    undone, and said in ledger.builds and as an error of the run. -#}
+{% macro publish_marts(build_id, marts) -%}
+    {%- set wait = var('publish_lock_timeout', '10s') -%}
+    {%- set pairs = [] -%}
+    {%- for mart in marts -%}
+        {%- do pairs.append("(" ~ [
+            sql_literal(mart.schema), sql_literal(mart.schema[:-7]), sql_literal(mart.alias)
+        ] | join(', ') ~ ")") -%}
+    {%- endfor -%}
+    {%- set made_now = run_query(
+        "select unique_id from ledger.build_results where resource_type = 'model' and status = 'success' and build_id = " ~ build_id
+    ).columns[0].values() | list -%}
+    {%- set older = marts | rejectattr('unique_id', 'in', made_now) | list | length -%}
+    {%- set what = marts | length ~ " marts" ~ (" (" ~ older ~ " of them as an earlier build made it)" if older else "") -%}
+    {#- What the ledger says if nobody lives to say more. -#}
+    {%- do write_end_of_build(build_id, 'built', "not published: publishing broke off (killed, or the connection was lost); run dbt test") -%}
+    {%- do run_query(publish_table_function()) -%}
+    {%- set publish -%}
+do $publish$
+declare
+    mart record;
+    came bigint := 0;
+    went bigint := 0;
+    changes bigint[];
+    problem text;
+    detail text;
+begin
+    perform pg_advisory_xact_lock({{ build_lock() }});
+    if (select max(build_id) from ledger.builds) <> {{ build_id }} then
+        raise exception 'a newer build was opened meanwhile';
+    end if;
+    -- Rows move without blocking a reader. Only a changed column or a new
+    -- constraint needs the table for itself: then wait briefly, not for ever,
+    -- since whoever comes to read queues up behind.
+    perform set_config('lock_timeout', '{{ wait }}', true);
+    for mart in
+        select * from (values {{ pairs | join(', ') }}) as t (build_schema, mart_schema, table_name)
+    loop
+        execute format('create schema if not exists %I', mart.mart_schema);
+        changes := pg_temp.publish_table(mart.build_schema, mart.mart_schema, mart.table_name);
+        came := came + changes[1];
+        went := went + changes[2];
+    end loop;
+    update ledger.builds
+    set status = 'published', finished_at = now(), published_at = coalesce(published_at, now()),
+        message = format('published {{ what }}: %s rows in, %s rows out', came, went)
+    where build_id = {{ build_id }};
+exception
+when lock_not_available then
+    update ledger.builds
+    set status = 'failed', finished_at = now(),
+        message = 'not published: somebody has been reading a mart whose columns change for longer than {{ wait }}. '
+            'Run dbt test again when they have finished'
+    where build_id = {{ build_id }};
+when others then
+    get stacked diagnostics problem = message_text, detail = pg_exception_detail;
+    update ledger.builds
+    set status = 'failed', finished_at = now(),
+        message = 'not published: ' || problem || coalesce('. ' || nullif(detail, ''), '')
+    where build_id = {{ build_id }};
+end
+$publish$
+    {%- endset -%}
+    {%- do run_query(publish) -%}
+    {%- do run_query("commit") -%}
+    {%- set build = run_query("select status, message from ledger.builds where build_id = " ~ build_id).rows[0] -%}
+    {%- if build[0] != 'published' -%}
+        {{ exceptions.raise_compiler_error("Build " ~ build_id ~ ": " ~ build[1]) }}
+    {%- endif -%}
+    {%- do log("Build " ~ build_id ~ ": " ~ build[1] ~ ".", info=True) -%}
+    {%- do tell_of_tables_without_model(marts) -%}
+{%- endmacro %}
+
+{#- A mart removed from the project stays published, as it was: whether anyone
+    still reads it only its readers know. -#}
+{% macro tell_of_tables_without_model(marts) -%}
+    {%- set schemas, known = [], [] -%}
+    {%- for mart in marts -%}
+        {%- do schemas.append(sql_literal(mart.schema[:-7])) -%}
+        {%- do known.append(mart.schema[:-7] ~ '.' ~ mart.alias) -%}
+    {%- endfor -%}
+    {%- set there = run_query(
+        "select schemaname || '.' || tablename from pg_tables where schemaname in (" ~ schemas | unique | join(', ') ~ ") order by 1"
+    ).columns[0].values() -%}
+    {%- for table in there if table not in known -%}
+        {%- do log(table ~ " has no model any more; it stays as it is. Drop it by hand when nobody reads it.", info=True) -%}
+    {%- endfor -%}
+{%- endmacro %}

@@ -1,0 +1,145 @@
+{#- A source table as it stood at the build's upper bound: a subquery with the
+    contract's columns, _load_id, _row and _loaded_at, one row a key.
+
+        with orders as (select * from {{ source_as_of('erp', 'orders') }})
+
+    Usually no load has come after the bound: the first of three parts is the
+    mirror as it is, and the other two are not even begun. Else the mirror serves
+    for keys that no load since has changed, and for the others the version that
+    was current is found again in mirror and history. -#}
+{% macro source_as_of(source_name, table_name) -%}
+    {#- source() is called here, so that the model depends on the source. -#}
+    {{ return(adapter.dispatch('source_as_of', 'gatehouse')(source(source_name, table_name), source_name, table_name)) }}
+{%- endmacro %}
+
+{#- Elsewhere than beside the ledger there is no history to read: the table as it is. -#}
+{% macro default__source_as_of(relation, source_name, table_name) -%}
+(select * from {{ relation }})
+{%- endmacro %}
+
+{% macro postgres__source_as_of(relation, source_name, table_name) -%}
+    {%- if not execute or relation.is_cte -%}
+        {#- A unit test gives its own rows in a CTE. -#}
+        {{ return('(select * from ' ~ relation ~ ')') }}
+    {%- endif -%}
+    {%- set node = source_node(source_name, table_name) -%}
+    {%- set columns = staging_columns(node) -%}
+    {%- set later = "(select load_id from ledger.loads where seq > " ~ build_upper_bound() ~ ")" -%}
+(
+    select {{ columns | join(', ') }}
+    from {{ relation }}
+    where (select not exists {{ later }})
+    union all
+    select {{ columns | join(', ') }}
+    from {{ relation }} as mirror
+    where
+        (select exists {{ later }})
+        and not exists (select 1 from ledger.loads where load_id = mirror._load_id and seq > {{ build_upper_bound() }})
+        and not exists (
+            select 1
+            from {{ history_of(relation) }} as entry
+            where entry._written_load_id in {{ later }}
+                {%- for column in key_columns(node) %}
+                and entry.{{ column }} = mirror.{{ column }}
+                {%- endfor %}
+        )
+    union all
+    {{ versions_current_at_the_bound(relation, node, later) | indent(4) }}
+)
+{%- endmacro %}
+
+{#- Of every key that a load after the bound has changed: the version that was
+    current, if there was one. Of the versions known at the bound and not undone
+    by then it is the highest, in the order in which the loader ranks them; a
+    delete ranks right behind the version that it took away. (Whether it had an
+    entry in the history by then says little: it stands again when what replaced
+    it was undone.)
+
+    `later` is SQL of the loads after the bound. -#}
+{% macro versions_current_at_the_bound(relation, node, later) -%}
+    {%- set columns = staging_columns(node) | join(', ') -%}
+    {%- set keys = key_columns(node) | join(', ') -%}
+    {%- set valid_from = node.config.meta.get('valid_from') -%}
+select {{ columns }}
+from (
+    with known as (
+        select *, _written_load_id not in {{ later }} as _is_known_entry
+        from (
+            select {{ columns }}, null as _written_load_id, null as _reason
+            from {{ relation }}
+            union all
+            select {{ columns }}, _written_load_id, _reason
+            from {{ history_of(relation) }}
+        ) as version
+        where
+            (select exists {{ later }})
+            and ({{ keys }}) in (select {{ keys }} from {{ history_of(relation) }} where _written_load_id in {{ later }})
+            and _load_id not in {{ later }}
+    ),
+
+    arrived as (
+        select distinct on (_load_id, _row)
+            {{ columns }},
+            coalesce(bool_or(_is_known_entry and _reason = 'undone') over entries, false) as _is_undone,
+            coalesce(_first_load_id, _load_id) as _arrived_load_id,
+            coalesce(_first_row, _row) as _arrived_row,
+            false as _is_delete
+        from known
+        left join (
+            select resolved_load_id as _load_id, resolved_row as _row, first_load_id as _first_load_id, first_row as _first_row
+            from ledger.rejects
+        ) as waited using (_load_id, _row)
+        window entries as (partition by _load_id, _row)
+        union all
+        select {{ columns }}, false, _written_load_id, 0, true
+        from known
+        where _is_known_entry and _reason = 'deleted'
+    )
+
+    select distinct on ({{ keys }}) *
+    from arrived
+    where not _is_undone
+    order by
+        {{ keys }},
+        {%- if valid_from %}
+        {{ adapter.quote(valid_from) }} desc,
+        {%- endif %}
+        _arrived_load_id desc,
+        _arrived_row desc
+) as highest
+where not _is_delete
+{%- endmacro %}
+
+{#- The contract of a source table: its node in the manifest. -#}
+{% macro source_node(source_name, table_name) -%}
+    {%- for node in graph.sources.values() -%}
+        {%- if node.source_name == source_name and node.name == table_name -%}
+            {{ return(node) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ exceptions.raise_compiler_error("No source " ~ source_name ~ "." ~ table_name ~ " in this project") }}
+{%- endmacro %}
+
+{#- Named one by one: mirror and history may have their columns in another order. -#}
+{% macro staging_columns(node) -%}
+    {%- set names = [] -%}
+    {%- for column in node.columns.values() -%}
+        {%- do names.append(adapter.quote(column.name)) -%}
+    {%- endfor -%}
+    {{ return(names + ['_load_id', '_row', '_loaded_at']) }}
+{%- endmacro %}
+
+{% macro key_columns(node) -%}
+    {%- set names = [] -%}
+    {%- for name in node.config.meta.get('primary_key') or [] -%}
+        {%- do names.append(adapter.quote(name)) -%}
+    {%- endfor -%}
+    {%- if not names -%}
+        {{ exceptions.raise_compiler_error(node.source_name ~ "." ~ node.name ~ ": config.meta.primary_key is missing") }}
+    {%- endif -%}
+    {{ return(names) }}
+{%- endmacro %}
+
+{% macro history_of(relation) -%}
+    {{ return(relation.incorporate(path={'identifier': relation.identifier ~ '__history'})) }}
+{%- endmacro %}
