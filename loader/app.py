@@ -86,23 +86,34 @@ def _require_identity() -> ResponseReturnValue | None:
     """Nobody comes in uninvited: a token for the API, a login for everything else."""
     if request.endpoint in OPEN_ENDPOINTS:
         return None
-    if request.path.startswith(API_PREFIX + "/"):
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and text:
-            with gatehouse().engine.begin() as connection:
-                g.principal = access.check_token(connection, text.strip())
-            if g.principal is not None:
-                return None
-        if "user_id" in session and request.method == "GET":
-            g.principal = session["user"]
-            return None
-        abort(401)
-    if "user_id" in session:
-        g.principal = session["user"]
+    is_api = request.path.startswith(API_PREFIX + "/")
+    # a login may read the API, but not write by it: a form of another site could
+    g.principal = _by_token() if is_api else _by_session()
+    if is_api and g.principal is None and request.method == "GET":
+        g.principal = _by_session()
+    if g.principal is not None:
         return None
-    if request.method == "GET":
+    if request.method == "GET" and not is_api:
         return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
     abort(401)
+
+
+def _by_token() -> str | None:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        return None
+    with gatehouse().engine.begin() as connection:
+        return access.check_token(connection, text.strip())
+
+
+def _by_session() -> str | None:
+    if "user_id" not in session:
+        return None
+    with gatehouse().engine.connect() as connection:
+        if access.is_active(connection, session["user_id"]):
+            return str(session["user"])
+    session.clear()
+    return None
 
 
 def _secure(response: Response) -> Response:

@@ -39,6 +39,13 @@ def test_every_other_route_turns_strangers_away(desk: Desk, method: str) -> None
         assert asked >= 3
 
 
+def test_a_user_who_was_closed_is_out_at_once(desk: Desk) -> None:
+    assert desk.client.get("/tables").status_code == 200
+    desk.execute("update ledger.users set active = false")
+    assert desk.client.get("/tables").status_code == 302
+    assert desk.client.get("/api/v1/loads").status_code == 401
+
+
 def test_every_answer_has_the_headers_that_keep_a_page_closed(desk: Desk) -> None:
     for path in ("/login", "/", "/api/v1/loads", "/nothing", "/healthz"):
         headers = desk.client.get(path).headers

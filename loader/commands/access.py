@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -25,7 +26,7 @@ def user() -> None:
 @click.pass_obj
 def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
     """Add a person, or give one a new password; a password is made unless one is given."""
-    given = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else ""
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
     if password_stdin and not given:
         raise click.UsageError("standard input holds no password")
     password = given or secrets.token_urlsafe(12)

@@ -37,15 +37,20 @@ class LiveContract:
         self._contract = self._read()
 
     def current(self) -> Contract:
-        """The contract in force now."""
-        with self._lock:
-            if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS:
+        """The contract in force now.
+
+        Whoever asks first after a change waits while dbt parses; others get the one in force.
+        """
+        if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS and self._lock.acquire(blocking=False):
+            try:
                 self._looked = time.monotonic()
                 stamp = self._look()
                 if stamp != self._stamp:
                     self._stamp = stamp
                     self._take_up()
-            return self._contract
+            finally:
+                self._lock.release()
+        return self._contract
 
     def _take_up(self) -> None:
         try:

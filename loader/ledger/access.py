@@ -39,6 +39,12 @@ def check_password(connection: Connection, name: str, password: str) -> int | No
     return int(found.user_id)
 
 
+def is_active(connection: Connection, user_id: int) -> bool:
+    """Whether the user of a session may still come in."""
+    query = sa.select(User.active).where(User.user_id == user_id)
+    return bool(connection.execute(query).scalar())
+
+
 def create_token(connection: Connection, name: str, expires_at: datetime) -> str:
     """Make a bearer token; the text returned is nowhere kept."""
     text = f"gh_{secrets.token_urlsafe(32)}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from loader.contract.model import DOORS, Column, Contract, Relationship, RowRule, Table, UniqueRule
@@ -48,6 +49,7 @@ def parent(columns: str, name: str, fields: str = "id", **more: Any) -> Relation
 
 
 _COLOURS = ("red", "blue", "can't")
+_COLOUR = "\"colour\" in ('red', 'blue', 'can''t')"
 _WARNED = rule("at_least", "size", '"size" >= 1', "should be at least 1", severity="warn")
 THINGS = table(
     "things", "id integer!", "name text!", "size integer", "colour text", "begins date", "ends date",
@@ -55,7 +57,7 @@ THINGS = table(
     rules=(
         rule("at_least", "size", '"size" >= 0', "must be at least 0"),
         rule("at_most", "size", '"size" <= 10', "must be at most 10"),
-        rule("accepted_values", "colour", "\"colour\" in ('red', 'blue', 'can''t')", "must be one of", accepted=_COLOURS),
+        rule("accepted_values", "colour", _COLOUR, "must be one of", accepted=_COLOURS),
         rule("compare_columns", "", '"begins" <= "ends"', "must not end before it begins"),
         rule("greater_than", "price", '"price" > 1', "must be more than 1", where="\"colour\" = 'red'"),
         _WARNED,
@@ -160,7 +162,7 @@ class Lab:
         names = [f"{SCHEMA}.{t.name}{more}" for t in self.contract for more in ("", "__history")]
         names += ["ledger.loads", "ledger.rejects"]
         found = self.query(" union all ".join(f"select '{name}', count(*) from {name}" for name in names))
-        return {name: count for name, count in found} | {"clock": self.query("select last_seq from ledger.clock")[0][0]}
+        return dict(found) | {"clock": self.query("select last_seq from ledger.clock")[0][0]}
 
     def audit(self) -> None:
         """Every load that ended accounts for each of its rows in just one place."""
@@ -169,7 +171,8 @@ class Lab:
             for t in self.contract for more in ("", "__history")
         )  # fmt: skip
         for load_id, status, *counts in self.query(
-            "select load_id, status, received, accepted, waiting, rejected, duplicates from ledger.loads order by load_id"
+            "select load_id, status, received, accepted, waiting, rejected, duplicates from ledger.loads "
+            "order by load_id"
         ):
             rows = self.query(f"select row from ({accepted}) as a where load_id = {load_id}")
             kept = self.query(f"select row from ledger.rejects where load_id = {load_id}")
@@ -181,14 +184,12 @@ class Lab:
             assert not places or (min(places) >= 1 and max(places) <= received)
 
 
-def decode(
-    format_: str, body: bytes | str, made: Table = CONTRACT.table("lab", "notes")
-) -> tuple[Rows, list[Unreadable]]:
+def decode(format_: str, body: bytes | str, name: str = "notes") -> tuple[Rows, list[Unreadable]]:
     """What the decoder makes of a body: rows with ``_row``, and those it sets aside, in order."""
     stream = io.BytesIO(body.encode() if isinstance(body, str) else body)
     rows: Rows = []
     aside: list[Unreadable] = []
-    for batch in DECODERS[format_](stream, made):
+    for batch in DECODERS[format_](stream, CONTRACT.table("lab", name)):
         rows += batch.rows.to_pylist()
         aside += batch.unreadable
     return rows, sorted(aside, key=lambda row: row.row)
@@ -201,8 +202,6 @@ def values(rows: Rows) -> Iterator[tuple[Any, ...]]:
 
 def parquet(columns: dict[str, Any] | pa.Table, **more: Any) -> bytes:
     """A Parquet file of these columns."""
-    import pyarrow.parquet as pq
-
     out = io.BytesIO()
     made = columns if isinstance(columns, pa.Table) else pa.table(columns)
     pq.write_table(made, out, **more)

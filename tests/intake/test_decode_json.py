@@ -7,9 +7,7 @@ import json
 import pytest
 
 from loader.intake.decode import ReadFailure
-from tests.intake.lab import CONTRACT, Lab, decode, values
-
-PAPERS = CONTRACT.table("lab", "papers")
+from tests.intake.lab import Lab, decode, values
 
 
 def word(text: str) -> str | None:
@@ -133,7 +131,7 @@ def test_a_json_body_is_an_object_or_an_array(body: str, ids: list[str]) -> None
     "body", ["", "3", '"x"', "null", '[{"id": 1}', '[{"id": 1},]', "{} {}", b'{"id": "\xff"}', '{"id": NaN}']
 )
 def test_another_json_body_cannot_be_read(body: str | bytes) -> None:
-    with pytest.raises(ReadFailure, match="^the body "):
+    with pytest.raises(ReadFailure, match=r"^the body "):
         decode("json", body)
 
 

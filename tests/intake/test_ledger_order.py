@@ -42,9 +42,9 @@ def test_a_load_is_numbered_only_when_those_numbered_before_it_are_seen(lab: Lab
 
 
 def test_a_load_that_is_undone_by_a_crash_leaves_no_gap(lab: Lab) -> None:
-    with pytest.raises(ZeroDivisionError), lab.engine.begin() as connection:
-        settle_in(connection, lab, "notes", b'{"id": 1}')
-        raise ZeroDivisionError
+    with lab.engine.connect() as connection:
+        connection.begin()
+        settle_in(connection, lab, "notes", b'{"id": 1}')  # and left without a commit
     assert lab.counts() == dict.fromkeys(lab.counts(), 0)
     lab.rows("notes", (1, "a"))
     assert lab.query("select seq from ledger.loads") == [(1,)]

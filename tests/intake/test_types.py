@@ -205,7 +205,10 @@ def made(data_type: str, options: dict[str, str]) -> DataType:
 def stored(engine: sa.Engine, data_type: DataType, value: str) -> str | None:
     """What the door makes of ``value``, as text; None where it refuses it."""
     accepts, cast = data_type.accepts("v"), data_type.cast("v")
-    query = f"select case when {accepts} then ({cast})::{data_type.sql}::text end from (select {literal(value)}::text offset 0) as t (v)"
+    query = (
+        f"select case when {accepts} then ({cast})::{data_type.sql}::text end "
+        f"from (select {literal(value)}::text offset 0) as t (v)"
+    )
     # `offset 0`: the value must not be a constant, of which the planner would take the cast at once
     with engine.connect() as connection, connection.connection.cursor() as cursor:
         cursor.execute(query)
@@ -225,10 +228,12 @@ def test_a_value_is_stored_as_it_is_meant_or_not_at_all(
 @pytest.mark.parametrize(
     ("data_type", "options"),
     [
-        ("money", {}), ("integer[]", {}), ("numeric(0)", {}), ("numeric(2,3)", {}), ("numeric(1001)", {}), ("text(5)", {}),
-        ("varchar(0)", {}), ("", {}), ("date", NEW_YORK), ("timestamptz", {"timezone": "Mars/Olympus"}),
-        ("timestamptz", {"format": "YYYY-MM-DD"}), ("date", {"format": "DD.MM.YY"}), ("date", {"format": "DD.MM.YYYY HH24"}),
-        ("timestamp", {"format": "DD/MM/YYYY"}), ("timestamp", {"format": "YYYY-MM-DD MI"}), ("text", {"format": "YYYY-MM-DD"}), ("date", {"format": "YYYY-MM-MM"}),
+        ("money", {}), ("integer[]", {}), ("numeric(0)", {}), ("numeric(2,3)", {}), ("numeric(1001)", {}),
+        ("text(5)", {}), ("varchar(0)", {}), ("", {}), ("date", NEW_YORK), ("timestamptz", {"timezone": "Mars/Moon"}),
+        ("timestamptz", {"format": "YYYY-MM-DD HH24"}), ("timestamp", {"format": "DD/MM/YYYY"}),
+        ("timestamp", {"format": "YYYY-MM-DD MI"}), ("timestamp", {"format": "YYYY-MM-DD HH24SS"}),
+        ("text", {"format": "YYYY-MM-DD"}), ("date", {"format": "DD.MM.YY"}), ("date", {"format": "YYYY-MM-MM"}),
+        ("date", {"format": "DD.MM.YYYY HH24"}),
     ],
 )  # fmt: skip
 def test_a_type_that_cannot_be_honoured_is_an_error(data_type: str, options: dict[str, str]) -> None:

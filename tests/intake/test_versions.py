@@ -115,7 +115,7 @@ def test_a_refused_version_does_not_replace_anything(lab: Lab) -> None:
 
 def test_many_rows_at_once_get_the_same_verdicts_as_a_few(lab: Lab) -> None:
     """Beyond some thousands the database is asked in another way."""
-    lab.rows("orders", *((key, "a", TUESDAY) for key in range(0, 100)))
+    lab.rows("orders", *((key, "a", TUESDAY) for key in range(100)))
     count = 6000
     rows = [(key, "b" if key % 3 else "a", MONDAY if key % 2 else TUESDAY) for key in range(count)]
     receipt = lab.rows("orders", *rows)

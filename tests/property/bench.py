@@ -47,31 +47,31 @@ class OneTransaction:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
+        # what a failed load leaves open is taken back with all else at the example's end
         point = self.connection.begin_nested()
-        try:
-            yield self.connection
-        except BaseException:
-            if point.is_active:
-                point.rollback()
-            raise
+        yield self.connection
         point.commit()
 
 
 class Bench:
-    """One example: a door, a database, and what dbt finds in it."""
+    """One example: a door, a database, and what dbt finds in it.
 
-    def __init__(self, project: Project, connection: Connection, database: str, contract: Contract) -> None:
-        self.project, self.connection, self.contract = project, connection, contract
+    `door` is the contract that the door judges by: the project's own, unless a test wants to see
+    another noticed. All else is asked of the project's own.
+    """
+
+    def __init__(self, project: Project, connection: Connection, database: str, door: Contract) -> None:
+        self.project, self.connection, self.door = project, connection, door
         self.database, self.compiled_in = database, project.settings.database
 
     def table(self, table_id: str) -> Table:
-        return self.contract.find(table_id)
+        return self.project.contract.find(table_id)
 
     def load(self, table_id: str, rows: Sequence[Row]) -> Receipt:
-        table = self.table(table_id)
+        table = self.door.find(table_id)
         stream = csv_of(rows, list(table.column_names))
         engine: Any = OneTransaction(self.connection)
-        return load_stream(engine, self.contract, table, stream, "csv", Origin("api", "tests"))
+        return load_stream(engine, self.door, table, stream, "csv", Origin("api", "tests"))
 
     def fetch(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.connection.connection.cursor() as cursor:
@@ -84,6 +84,10 @@ class Bench:
         return int(
             self.fetch(f"select coalesce(sum({counted(test)}), 0) from ({self._query(test, forced)}\n) as f")[0][0]
         )
+
+    def returned(self, test: DbtTest) -> int:
+        """How many rows dbt's test gives: what dbt itself calls its failures."""
+        return int(self.fetch(f"select count(*) from ({self._query(test, ())}\n) as f")[0][0])
 
     def failing_rows(self, test: DbtTest, forced: Sequence[str]) -> list[int] | int:
         """The forced rows that fail dbt's test, by their numbers; only how many, where dbt shows no more."""
@@ -192,20 +196,15 @@ def make_forced(engine: Engine, contract: Contract) -> None:
 
 
 @contextmanager
-def bench(project: Project, engine: Engine, contract: Contract | None = None) -> Iterator[Bench]:
-    """A bench whose every effect is taken back. `contract` puts another door before the same dbt."""
+def bench(project: Project, engine: Engine, door: Contract | None = None) -> Iterator[Bench]:
+    """A bench whose every effect is taken back; `door` puts another door before the same dbt."""
     with engine.connect() as connection:
         transaction = connection.begin()
+        database = connection.execute(sa.text("select current_database()")).scalar_one()
         try:
-            yield Bench(
-                project, connection, str(engine.url.database or _name(connection)), contract or project.contract
-            )
+            yield Bench(project, connection, str(database), door or project.contract)
         finally:
             transaction.rollback()
-
-
-def _name(connection: Connection) -> str:
-    return str(connection.execute(sa.text("select current_database()")).scalar_one())
 
 
 def changed(contract: Contract, table_id: str, **changes: Any) -> Contract:

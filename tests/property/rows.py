@@ -255,7 +255,7 @@ class RowMaker:
             if kind.family == "text":
                 awkward = ["can't"]
             rows += [(name, value) for value in [None, *beside(kind, own), *awkward]]
-        changes: list[Row] = [{name: value} for name, value in rows]
+        changes: list[Row] = [{}, *({name: value} for name, value in rows)]
         made = [{**self._own_key(table, number), **row} for number, row in enumerate([*changes, *together])]
         loads: list[dict[tuple[str | None, ...], Row]] = [{}]
         key = self._key(table)
@@ -279,7 +279,7 @@ class RowMaker:
             limits = [t for t in tests if t.column == name and t.name in ("accepted_values", "matches", "between")]
             if kind.family in WHOLE_BITS and not limits:
                 found[name] = str(100 + number)
-            elif kind.family == "text" and base.isdigit():
+            elif kind.family == "text" and base.isdigit() and all(t.name == "matches" for t in limits):
                 found[name] = str(int(base) + number)
             elif kind.family == "text" and not limits:
                 found[name] = f"own {number}"

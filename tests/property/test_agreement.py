@@ -12,6 +12,8 @@ a reading of the texts in Python (`reading.py`) are asked the same questions. Bo
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +21,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from loader.contract.types import SUPPORTED
+from tests.conftest import ROOT
 from tests.property.bench import bench
 from tests.property.judgement import Seen, check_load
 from tests.property.projects import Project, Row, table_names
@@ -33,7 +37,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 def hold_agreement(
     ready: tuple[Project, sa.Engine, RowMaker], table: str, loads: list[list[Row]], seen: Seen, alone: bool = False
 ) -> None:
-    """`alone`: nothing stands in the table, unless its rows are each other's parents."""
+    """Load and compare; `alone`: nothing stands in the table, unless its rows are each other's parents."""
     project, engine, _ = ready
     with bench(project, engine) as here:
         if alone and not any(r.parent == tuple(table.split(".")) for r in here.table(table).relationships):
@@ -86,3 +90,41 @@ def test_door_and_dbt_agree(ready: Ready, project: str, table: str) -> None:
 @pytest.mark.parametrize(("project", "table"), TABLES)
 def test_door_and_dbt_agree_on_many_more_rows(ready: Ready, project: str, table: str) -> None:
     search(ready(project), table, examples=400, rows=20, deep=True)
+
+
+@pytest.mark.parametrize("name", ["laboratory", "shop"])
+def test_every_table_and_every_test_is_asked_for(ready: Ready, name: str) -> None:
+    project, _, _ = ready(name)
+    assert {table for p, table in TABLES if p == name} == {table.id for table in project.contract}
+    assert {table.id: table.unchecked for table in project.contract if table.unchecked} == {}
+    rules = [r for t in project.contract for r in (*t.row_rules, *t.unique_rules, *t.relationships)]
+    assert {rule.test_id for rule in rules if rule.test_id} == set(project.tests)
+
+
+def test_the_laboratory_has_every_rule_and_every_type(ready: Ready) -> None:
+    project, _, _ = ready("laboratory")
+    texts = [path.read_text() for path in (ROOT / "dbt_project" / "macros" / "rules").glob("*.sql")]
+    macros = {name for text in texts for name in re.findall(r"macro rule_(\w+)\(", text)}
+    rules = {name for name in macros if not name.endswith("_message")}
+    sets = {"not_null", "accepted_values", "unique", "unique_together", "relationships", "relationships_together"}
+    assert rules | sets == {test.name for test in project.tests.values()}
+    kinds = {kind.family for kind in project.columns["lab.kinds"].values()}
+    assert kinds == {word.partition("(")[0] for word in SUPPORTED.split(", ")}
+
+
+@pytest.mark.parametrize("name", ["laboratory", "shop"])
+def test_dbt_itself_counts_what_the_receipts_warn_of(ready: Ready, name: str) -> None:
+    """The one run of `dbt test` that everything else is tied to: its verdicts, and the receipts'."""
+    project, engine, _ = ready(name)
+    statuses = {result["unique_id"]: result["status"] for result in project.results["results"]}
+    warned: Counter[str] = Counter()
+    with bench(project, engine) as here:
+        for test in project.tests.values():
+            assert here.returned(test) == test.failures, test.id
+            assert statuses[test.id] == (test.severity if test.failures else "pass"), test.id
+            warned[test.table] += here.failures(test)
+    said = Counter(
+        f"{r['source']}.{r['table']}" for r in project.receipts for w in r["warnings"] for _ in range(w["rows"])
+    )
+    assert warned == said
+    assert all(test.failures for test in project.tests.values() if test.severity == "warn")

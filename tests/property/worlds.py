@@ -68,6 +68,8 @@ TOGETHER: dict[str, list[Row]] = {
         {"visit_id": "00000000-0000-0000-0000-000000009994", "guest_id": "4711", "minute": "-1"},
         {"visit_id": "00000000-0000-0000-0000-000000009995", "next_building": "Z"},
         {"visit_id": "00000000-0000-0000-0000-000000009996", "building": "Z"},
+        {"visit_id": "00000000-0000-0000-0000-000000009997", "minute": "7777"},
+        {"visit_id": "00000000-0000-0000-0000-000000009998", "minute": "7777"},
     ],
 }  # fmt: skip
 _PERSON = {"first_name": "Ada", "desk": "1", "email": "a@x", "badge": "1", "phone": "1", "manager_id": None,
