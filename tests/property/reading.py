@@ -169,10 +169,11 @@ def _moment(text: str, pattern: str, is_format: bool) -> datetime:
     parts = {"YYYY": "1970", "MM": "01", "DD": "01"}
     parts |= {name: part for name, part in found.groupdict().items() if part is not None}
     try:
-        return datetime(
-            int(parts["YYYY"]), int(parts["MM"]), int(parts["DD"]), int(parts.get("HH24", "0")),
-            int(parts.get("MI", "0")), int(parts.get("SS", "0")), int(parts.get("fraction", "0").ljust(6, "0")),
+        clock = time(
+            int(parts.get("HH24", "0")), int(parts.get("MI", "0")), int(parts.get("SS", "0")),
+            int(parts.get("fraction", "0").ljust(6, "0")),
         )  # fmt: skip
+        return datetime.combine(date(int(parts["YYYY"]), int(parts["MM"]), int(parts["DD"])), clock)
     except ValueError as error:
         raise Unclear(str(error)) from error
 

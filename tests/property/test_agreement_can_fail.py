@@ -76,17 +76,16 @@ def check(ready: Ready, table: str, door: Contract) -> None:
         ("lab.rules", ruled("matches", "true"), "let in"),
         ("lab.rooms", without("unique_rules", columns=("sign",)), "let in"),
         ("lab.visits", parentless, "let in"),
-        ("lab.kinds", typed("amount", parse_type("numeric(6,3)")), "is stored"),
-        ("lab.kinds", typed("share", parse_type("numeric(3,3)", None)), None),
+        ("lab.kinds", typed("amount", parse_type("numeric(6,3)")), "was let in"),
         (
             "lab.kinds",
             typed("instant_local", parse_type("timestamptz", None, "America/Chicago")),
-            "is stored|was let in",
+            "was let in",
         ),
         # too strict
         ("lab.rules", ruled("not_blank", "false"), "door names"),
         ("lab.rules", ruled("at_most", '"low" <= 8'), "door names"),
-        ("lab.rules", one_more, "no rule|assert"),
+        ("lab.rules", one_more, "no rule"),
         ("lab.kinds", typed("words", parse_type("varchar(3)")), "data_type"),
         ("lab.kinds", typed("ratio", parse_type("integer")), "data_type"),
         # silent
@@ -96,14 +95,11 @@ def check(ready: Ready, table: str, door: Contract) -> None:
     ],
 )
 def test_a_door_that_judges_otherwise_is_noticed(
-    ready: Callable[[str], Ready], table: str, change: Change, words: str | None
+    ready: Callable[[str], Ready], table: str, change: Change, words: str
 ) -> None:
     laboratory = ready("laboratory")
     contract = laboratory[0].contract
     door = changed(contract, table, **change(contract.find(table)))
-    if words is None:  # the same door: nothing to notice
-        check(laboratory, table, door)
-        return
     with pytest.raises(AssertionError, match=words):
         check(laboratory, table, door)
 
@@ -113,7 +109,7 @@ def test_a_spelling_let_in_unseen_is_noticed(ready: Callable[[str], Ready], monk
     laboratory = ready("laboratory")
     pattern = DataType.plain.fget
     assert pattern is not None
-    any_decimals = property(lambda self: "^[0-9][.][0-9]+$" if self.family == "numeric" else pattern(self))
+    any_decimals = property(lambda self: "^[0-9][.][0-9]+$" if self.sql == "numeric(6,2)" else pattern(self))
     monkeypatch.setattr(DataType, "plain", any_decimals)
-    with pytest.raises(AssertionError, match="was let in|is stored"):
+    with pytest.raises(AssertionError, match="was let in"):
         check(laboratory, "lab.kinds", laboratory[0].contract)

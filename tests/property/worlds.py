@@ -34,7 +34,10 @@ _SHOP_WARNED: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 #: Rows of which only several columns together break a rule: what they change of the table's last row.
 TOGETHER: dict[str, list[Row]] = {
-    "erp.categories": [{"category_id": "7", "parent_category_id": "7"}, {"category_id": "8", "parent_category_id": "4711"}],
+    "erp.categories": [
+        {"category_id": "7", "parent_category_id": "7"},
+        {"category_id": "8", "parent_category_id": "4711"},
+    ],
     "web.activity_events": [
         {"event_id": "00000000-0000-0000-0000-000000009999", "event_type": "login", "customer_id": None},
     ],
