@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from flask import Flask, abort, current_app, g, redirect, request, session, url_for
+from flask import Flask, abort, current_app, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
@@ -21,9 +23,13 @@ from loader.settings import Settings
 
 #: Endpoints that answer without a login or token; a test holds the list.
 OPEN_ENDPOINTS = frozenset({"static", "pages.static", "pages.login", "health.healthz", "health.readyz"})
+#: What a login may read of the API: the contract. Rows need a token, since pages mask them.
+CONTRACT_ENDPOINTS = frozenset({"api.get_openapi", "api.get_tables", "api.get_table"})
 API_PREFIX = "/api/v1"
 #: The largest body taken; a larger file goes through `loader load`.
 MAX_BODY_BYTES = 2 << 30
+
+_KEY_LENGTH = 64
 
 csrf = CSRFProtect()
 
@@ -37,7 +43,8 @@ class Gatehouse:
     live: LiveContract
 
     def contract(self) -> Contract:
-        return self.live.current()
+        """The contract in force; a request that changes something waits for the newest."""
+        return self.live.current(to_judge=has_request_context() and request.method != "GET")
 
     @property
     def notice(self) -> str | None:
@@ -84,12 +91,13 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _require_identity() -> ResponseReturnValue | None:
     """Nobody comes in uninvited: a token for the API, a login for everything else."""
+    if "\0" in unquote(request.full_path):
+        abort(400, "The address holds a NUL character.")
     if request.endpoint in OPEN_ENDPOINTS:
         return None
     is_api = request.path.startswith(API_PREFIX + "/")
-    # a login may read the API, but not write by it: a form of another site could
     g.principal = _by_token() if is_api else _by_session()
-    if is_api and g.principal is None and request.method == "GET":
+    if g.principal is None and request.endpoint in CONTRACT_ENDPOINTS:
         g.principal = _by_session()
     if g.principal is not None:
         return None
@@ -110,7 +118,7 @@ def _by_session() -> str | None:
     if "user_id" not in session:
         return None
     with gatehouse().engine.connect() as connection:
-        if access.is_active(connection, session["user_id"]):
+        if access.is_session(connection, session["user_id"], session.get("epoch")):
             return str(session["user"])
     session.clear()
     return None
@@ -136,11 +144,10 @@ def _secret_key(state_dir: Path) -> str:
         return given
     kept = state_dir / "secret_key"
     state_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return kept.read_text("ascii")
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = secrets.token_hex(32)
-        file.write(key)
-    return key
+    if not kept.exists() or len(kept.read_text("ascii")) < _KEY_LENGTH:
+        # whole or not at all, also when two processes start at once
+        descriptor, made = tempfile.mkstemp(dir=state_dir)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(_KEY_LENGTH // 2))
+        Path(made).replace(kept)
+    return kept.read_text("ascii")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import ProgrammingError
 
 from loader.commands.access import token, user
 from loader.commands.build import build
@@ -20,6 +21,8 @@ from loader.remedy import Remedy
 from loader.settings import Settings
 
 FAILED = 1
+#: What Postgres says of a table or schema that is not there.
+_NOT_MIGRATED = ("42P01", "3F000")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,5 +58,14 @@ def main() -> None:
         sys.exit(FAILED)
     except Remedy as error:
         click.echo(str(error), err=True)
+        sys.exit(FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"{place}{error.strerror or error}. Free space or mend the path, and run it again.", err=True)
+        sys.exit(FAILED)
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) not in _NOT_MIGRATED:
+            raise
+        click.echo("The database has no ledger yet. Run `loader migrate` first.", err=True)
         sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)

@@ -32,12 +32,15 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
         "application_name": "gatehouse",
         "client_encoding": "UTF8",
         "connect_timeout": 10,
-        "options": "-c timezone=UTC -c datestyle=ISO,YMD",
+        # a caller that was killed must not go on holding its locks
+        "options": "-c timezone=UTC -c datestyle=ISO,YMD -c client_connection_check_interval=5s",
     }
     if settings.password is not None:
         arguments["password"] = settings.password
     arguments.update(options.pop("connect_args", {}))
-    return sa.create_engine("postgresql+psycopg2://", connect_args=arguments, pool_pre_ping=True, **options)
+    return sa.create_engine(
+        "postgresql+psycopg2://", connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **options
+    )
 
 
 def check(settings: Settings) -> int:

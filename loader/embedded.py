@@ -277,8 +277,11 @@ class EmbeddedServer:
                 connect_timeout=10,
             )
         except psycopg2.OperationalError as error:
+            said = str(error).strip()
+            if "password authentication failed" not in said:
+                raise self._fault("The embedded server runs, and lets nobody in", said) from error
             raise Remedy(
-                f"The embedded server runs, and does not let its own user in: {str(error).strip()}.",
+                f"The embedded server runs, and does not let its own user in: {said}.",
                 f"Set the password of '{EMBEDDED_NAME}' back to '{EMBEDDED_NAME}'.",
             ) from error
         try:
@@ -366,6 +369,7 @@ def one_machine() -> Configuration:
         "random_page_cost": "1.1",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "log_min_error_statement": "panic",  # a statement that failed may hold people's data
         "lc_messages": "C",
         "log_line_prefix": "%m [%p] %q%u@%d %a ",
     }

@@ -8,49 +8,109 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
-QUIET_SECONDS = 2.0  # a step that is shorter says only that it is done
+QUIET_SECONDS = 2.0  # work that is shorter says only that it is done
+RATE_SECONDS = 1.0  # a count that is younger has no rate worth a word
 
 
-class Step:
-    """One step that runs. `detail` is shown beside its time when it has ended."""
+class Counter:
+    """How far one count is: done, of how many, how fast, and how long it will still take."""
 
-    def __init__(self, name: str, console: Console) -> None:
+    def __init__(self, unit: str = "") -> None:
+        self.done: int | None = None
+        self.total: int | None = None
+        self._unit = unit
+        self._began = time.monotonic()
+
+    def set(self, done: int | None, total: int | None) -> None:
+        """A smaller number, or another total, is another count: its rate begins anew."""
+        if total != self.total or (done or 0) < (self.done or 0):
+            self._began = time.monotonic()
+        self.done, self.total = done, total
+
+    def __str__(self) -> str:
+        """``1,200 of 3,000 rows, 400/s, 5 s left``; without what is not known."""
+        if self.done is None:
+            return ""
+        text = f"{self.done:,}" + (f" of {self.total:,}" if self.total else "")
+        text += f" {self._unit}" if self._unit else ""
+        seconds = time.monotonic() - self._began
+        if self.done <= 0 or seconds < RATE_SECONDS:
+            return text
+        rate = self.done / seconds
+        text += f", {rate:,.0f}/s" if rate >= 10 else f", {rate:.1f}/s"
+        if self.total:
+            left = max(self.total - self.done, 0) / rate
+            text += f", {left:.0f} s left" if left < 100 else f", {left / 60:.0f} min left"
+        return text
+
+
+class Display:
+    """Shows a count on the console: a bar on a terminal, elsewhere now and then a line.
+
+    `at_once`: the bar is there from the start; else only when the work has taken a while.
+    """
+
+    def __init__(self, name: str, console: Console, unit: str = "", at_once: bool = True) -> None:
         self.name = name
-        self.detail = ""
         self._console = console
+        self._at_once = at_once
+        self._count = Counter(unit)
         self._began = self._spoke = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(name, total=None)
+        self._task = self._bar.add_task(name, total=None, count="")
+
+    def __enter__(self) -> Display:
+        if self._at_once:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def progress(self, what: str, done: int | None = None, total: int | None = None) -> None:
-        """Says how far `what` is: `done` of `total` things, either of them unknown as None."""
-        self._bar.update(self._task, description=f"{self.name}: {what}", completed=done or 0, total=total)
-        now = time.monotonic()
-        if self._console.is_terminal or self.seconds < QUIET_SECONDS or now - self._spoke < PLAIN_SECONDS:
+    def show(self, what: str, done: int | None = None, total: int | None = None) -> None:
+        """Says how far `what` is: `done` of `total` things, either of them unknown as None.
+        An empty `what` is the display's own name."""
+        self._count.set(done, total)
+        if self.seconds < QUIET_SECONDS and not self._at_once:
             return
-        self._spoke = now
-        count = "" if done is None else f" {done:,}" + (f" of {total:,}" if total else "")
-        self.say(f"{what}{count}")
+        now = time.monotonic()
+        if self._console.is_terminal:
+            self._bar.start()
+            text = f"{self.name}: {what}" if what else self.name
+            self._bar.update(self._task, description=text, completed=done or 0, total=total, count=str(self._count))
+        elif self.seconds >= QUIET_SECONDS and now - self._spoke >= PLAIN_SECONDS:
+            self._spoke = now
+            self.say(f"{what or self.name} {self._count}".rstrip())
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self._console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+class Step:
+    """One step that runs. `detail` is shown beside its time when it has ended."""
+
+    def __init__(self, name: str, display: Display) -> None:
+        self.name = name
+        self.detail = ""
+        self.say = display.say
+        self.progress = display.show
 
 
 class Steps:
@@ -62,12 +122,13 @@ class Steps:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """A step; its line is printed when the block ends, also when by an error."""
-        step = Step(name, self.console)
+        display = Display(name, self.console)
+        step = Step(name, display)
         outcome = "failed"
         try:
-            with step._bar:
+            with display:
                 yield step
             outcome = step.detail or "done"
         finally:
-            line = f"{name:<20} {step.seconds:7.1f} s  {outcome}"
+            line = f"{name:<20} {display.seconds:7.1f} s  {outcome}"
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -28,6 +28,53 @@ from loader.steps import Steps
 from tests.conftest import ROOT
 
 SCALE = 0.01
+INCREMENTAL = ("fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions")
+# What comes after the first build, so that each incremental model has keys to replace by each
+# source that its changed_by names: a row that stands (`had`), and what is new in it. None of
+# it moves the sums that the files foretell.
+CHANGES = {
+    "erp.orders": """
+        select had, jsonb_build_object(
+            'updated_at', had.updated_at + interval '1 day',
+            'channel', case had.channel when 'app' then 'web' else 'app' end,
+            'customer_id', (select min(customer_id) from staging_crm.customers where customer_id <> had.customer_id),
+            'location_id', (select min(location_id) from staging_erp.locations where location_id <> had.location_id)
+        ) as new
+        from staging_erp.orders as had
+        where order_id = (
+            select min(payments.order_id) from staging_erp.payments join staging_erp.order_lines using (order_id)
+        )
+    """,
+    "erp.products": """
+        select had, jsonb_build_object(
+            'updated_at', had.updated_at + interval '1 day', 'name', 'Corrected', 'unit_cost', had.unit_cost + 1
+        ) as new
+        from staging_erp.products as had
+        where product_id = (select min(product_id) from staging_erp.order_lines)
+    """,
+    "erp.payments": """
+        select had, jsonb_build_object('payment_id', (select max(payment_id) + 1 from staging_erp.payments)) as new
+        from staging_erp.payments as had
+        order by order_id desc, payment_id limit 1
+    """,
+    "marketing.campaign_targets": """
+        select had, jsonb_build_object('customer_id', (
+            select min(customer_id) from staging_crm.customers where customer_id not in (
+                select customer_id from staging_marketing.campaign_targets as others
+                where others.campaign_id = had.campaign_id
+            )
+        )) as new
+        from staging_marketing.campaign_targets as had
+        order by campaign_id, customer_id limit 1
+    """,
+    "marketing.coupon_redemptions": """
+        select had, jsonb_build_object('redeemed_on', (
+            select max(redeemed_on) + 1 from staging_marketing.coupon_redemptions
+        )) as new
+        from staging_marketing.coupon_redemptions as had
+        order by customer_id, coupon_upc, campaign_id, redeemed_on limit 1
+    """,
+}
 
 
 def dbt(settings: Settings, scratch: Path, *arguments: str) -> str:
@@ -73,6 +120,8 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
     )
     released = {release.table: release.accepted for release in late.releases}
     assert released["order_lines"] == len(lines) - len(let_in)
+    for table, query in CHANGES.items():
+        change(engine, contract, table, query)
     assert_reconciled(engine, let_in, orders)  # yesterday's marts until the next build
     dbt(here, tmp_path, "run")
     assert one(engine, "select status from ledger.builds order by build_id desc limit 1")[0] == "built"
@@ -80,6 +129,36 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
     dbt(here, tmp_path, "test")
     assert one(engine, "select status from ledger.builds order by build_id desc limit 1")[0] == "published"
     assert_reconciled(engine, lines, orders)
+
+    incremental = checksums(engine)
+    assert {f"warehouse.{name}" for name in INCREMENTAL} < incremental.keys()
+    assert any(name.startswith("mart_sales__build.") for name in incremental)
+    assert all(rows for rows, _ in incremental.values())
+    dbt(here, tmp_path, "run", "--full-refresh")
+    full = checksums(engine)
+    assert {name: (incremental.get(name), full.get(name)) for name in incremental.keys() | full.keys()
+            if incremental.get(name) != full.get(name)} == {}  # fmt: skip
+
+
+def change(engine: sa.Engine, contract: Contract, table: str, query: str) -> None:
+    """Load the one row, as JSON, that the query makes of rows in staging."""
+    sent = "(to_jsonb(had) - '{_load_id,_row,_loaded_at}'::text[]) || new"
+    body = io.BytesIO(one(engine, f"select ({sent})::text from ({query}) as changed")[0].encode())
+    receipt = load_stream(engine, contract, contract.find(table), body, "ndjson", Origin("api", "test"))
+    assert receipt.accepted == 1, (table, receipt)
+
+
+def checksums(engine: sa.Engine) -> dict[str, tuple[int, str]]:
+    """Rows and a hash of them, of each table that the build makes for dimensions, facts and marts."""
+    query = """
+        select format('%I.%I', table_schema, table_name) from information_schema.tables
+        where table_type = 'BASE TABLE' and (table_schema = 'warehouse' or table_schema like 'mart%\\_\\_build')
+    """
+    made = 'select count(*), md5(string_agg(made::text, chr(10) order by made::text collate "C")) from {} as made'
+    with engine.connect() as connection:
+        names = connection.scalars(sa.text(query)).all()
+        found = {name: connection.execute(sa.text(made.format(name))).one() for name in names}
+    return {name: (rows, content) for name, (rows, content) in found.items()}
 
 
 def every_receipt_is_as_the_files_foretell(engine: sa.Engine, folder: Path) -> None:

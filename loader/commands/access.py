@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from loader.commands.load import open_database
 from loader.ledger import access
 from loader.ledger.models import Token, User
+from loader.remedy import Remedy
 from loader.settings import Settings
 
 
@@ -33,6 +34,17 @@ def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
     with open_database(settings).begin() as connection:
         access.set_password(connection, name, password)
     click.echo(f"user {name}" + ("" if given else f", password {password} (shown this once)"))
+
+
+@user.command("close")
+@click.argument("name")
+@click.pass_obj
+def close_user(settings: Settings, name: str) -> None:
+    """Let a person in no more, at once; `add` opens the way again."""
+    with open_database(settings).begin() as connection:
+        if not access.close_user(connection, name):
+            raise Remedy(f"There is no user {name}.", "`loader user list` shows who there is.")
+    click.echo(f"user {name} is closed")
 
 
 @user.command("list")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from loader.commands.progress import counted
+from loader.commands.progress import counted, rows_of
 from loader.contract.model import Contract, Table
 from loader.contract.read import read_contract
 from loader.database import connection_faults, make_engine, require_version
@@ -73,7 +73,7 @@ def load(
     status = ALL_IN
     for path in files:
         try:
-            with counted(f"{table.id} ← {path.name}", quiet=as_json) as progress:
+            with counted(f"{table.id} ← {path.name}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
                     engine, contract, table, path, principal=_person(), again=again,
                     options=Options(on_reject, dry_run), progress=progress,
@@ -121,8 +121,9 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"{warned.rows:,} rows let in, the first is row {warned.first_row}"
         )
     for reject in receipt.rejects[:20]:
-        value = f" — {reject.value!r}" if reject.value is not None else ""
-        lines.append(f"  row {reject.row}: {reject.column or 'row'}: {reject.message} ({reject.rule}){value}")
+        for fault in reject.faults:
+            value = f" — {fault['value']!r}" if fault.get("value") is not None else ""
+            lines.append(f"  row {reject.row}: {fault['column'] or 'row'}: {fault['message']} ({fault['rule']}){value}")
     kept = receipt.rejected + receipt.waiting
     if kept > 20:
         lines.append(f"  … and {kept - 20:,} more: loader rejects --load {receipt.load_id}")
@@ -131,7 +132,7 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"  let in {release.accepted:,} rows of {release.source}.{release.table} "
             f"that had been waiting (load {release.load_id})"
         )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 @click.command()
@@ -226,6 +227,10 @@ def _print_rows(settings: Settings, query: sa.Select[Any], as_json: bool) -> Non
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value).replace("\t", " ").replace("\n", " ")
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """``text`` without signs that would steer a terminal: they are shown, not sent."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -43,6 +46,12 @@ def up(context: click.Context, data: str, scale: float, port: int) -> None:
     Safe to repeat: what is there is left, and only what changed is done again.
     """
     settings = settings_of(context)
+    with one_at_a_time(settings):
+        bring_up(settings, data, scale, port)
+
+
+def bring_up(settings: Settings, data: str, scale: float, port: int) -> None:
+    """The steps of `up`, one after the other."""
     steps = Steps()
     with steps.step("database") as step:
         start_database(settings, step)
@@ -67,6 +76,19 @@ def up(context: click.Context, data: str, scale: float, port: int) -> None:
     click.echo(f"  pages     {server.address}")
     click.echo(f"  login     {login}")
     click.echo(f'  database  {settings.where}; for psql and BI: eval "$(.venv/bin/loader db env)"')
+
+
+@contextmanager
+def one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Keeps a second `up` of the same folder out until the first has ended."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.state_dir / "up.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            click.echo("another `up` is at work here; this one goes on when it has ended")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loader.contract.faults import Fault
-from loader.contract.model import DOORS, SYSTEM_COLUMNS, Contract, Table
+from loader.contract.model import KNOWN_DOORS, SYSTEM_COLUMNS, Contract, Table
 
 #: Postgres cuts longer names in silence; ``__history`` must still fit.
 _NAME_BYTES = 63
@@ -109,8 +109,8 @@ def _options(table: Table) -> Iterator[Fault]:
             "write `versions` (a later row replaces) or `events` (rows never change)",
         )
     for door in table.doors:
-        if door not in DOORS:
-            yield _fault(table, f"there is no door {door!r}", f"name some of: {', '.join(DOORS)}")
+        if door not in KNOWN_DOORS:
+            yield _fault(table, f"there is no door {door!r}", f"name some of: {', '.join(KNOWN_DOORS)}")
     for column in table.columns:
         if column.pii not in (None, "direct", "indirect"):
             yield _fault(

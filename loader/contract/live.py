@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from loader.contract.faults import ContractError
 from loader.contract.manifest import project_files
@@ -34,18 +35,22 @@ class LiveContract:
         self._stamp = self._look()
         self._looked = time.monotonic()
         self.notice: str | None = None
+        self._waits_for_migration = False
         self._contract = self._read()
 
-    def current(self) -> Contract:
+    def current(self, to_judge: bool = False) -> Contract:
         """The contract in force now.
 
-        Whoever asks first after a change waits while dbt parses; others get the one in force.
+        Whoever asks first after a change waits while dbt parses. Others get the one in force,
+        but for those who ask ``to_judge`` rows by it: a verdict is never given by a contract
+        that is known to be old.
         """
-        if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS and self._lock.acquire(blocking=False):
+        is_due = to_judge or time.monotonic() - self._looked > _LOOK_EVERY_SECONDS
+        if is_due and self._lock.acquire(blocking=to_judge):
             try:
                 self._looked = time.monotonic()
                 stamp = self._look()
-                if stamp != self._stamp:
+                if stamp != self._stamp or self._waits_for_migration:
                     self._stamp = stamp
                     self._take_up()
             finally:
@@ -55,10 +60,12 @@ class LiveContract:
     def _take_up(self) -> None:
         try:
             self._contract = self._read()
-            self.notice = None
+            self.notice, self._waits_for_migration = None, False
         except ContractError as error:
+            self._waits_for_migration = False
             self.notice = f"The source files changed, and the contract in force stays: {error.faults[0]}"
-        except Remedy as error:
+        except (Remedy, OperationalError) as error:
+            self._waits_for_migration = True
             self.notice = f"The source files changed, and the contract in force stays: {error}"
 
     def _read(self) -> Contract:

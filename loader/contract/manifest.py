@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def project_files(project_dir: Path, project: dict[str, Any]) -> list[Path]:
     return sorted(set(files))
 
 
-def _wanted(path: Path, project_dir: Path, model_folders: tuple[Path, ...]) -> bool:
+def _wanted(path: Path, model_folders: tuple[Path, ...]) -> bool:
     """Models' SQL does not change the contract; everything else listed does."""
     return not (path.suffix == ".sql" and any(path.is_relative_to(f) for f in model_folders))
 
@@ -51,8 +52,8 @@ def fingerprint(project_dir: Path, project: dict[str, Any]) -> str:
     folders = tuple(project_dir / f for f in (project.get("model-paths") or ["models"]))
     digest = hashlib.sha256(f"shape {_SHAPE}\n".encode())
     for path in project_files(project_dir, project):
-        if _wanted(path, project_dir, folders) and path.exists():
-            digest.update(str(path.relative_to(project_dir)).encode() + b"\0")
+        if _wanted(path, folders) and path.exists():
+            digest.update(os.path.relpath(path, project_dir).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -74,9 +75,12 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in sorted(kept.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-8]:
         old.unlink(missing_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as out:
-        json.dump(manifest, out)
-    Path(out.name).replace(kept)
+    made = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    try:
+        made.write_text(json.dumps(manifest), "utf-8")
+        made.replace(kept)
+    finally:
+        made.unlink(missing_ok=True)
     return manifest
 
 

@@ -7,7 +7,7 @@ connection and knows no table of any shop by name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from loader.contract.types import DataType, identifier
@@ -16,7 +16,9 @@ Severity = Literal["error", "warn"]
 
 #: Columns that the loader adds to every staging table, after the source's own.
 SYSTEM_COLUMNS = ("_load_id", "_row", "_loaded_at")
-DOORS = ("api", "form", "file", "pull", "topic")
+DOORS = ("api", "form", "file")
+#: Doors that a contract may name already, for the day there are such.
+KNOWN_DOORS = (*DOORS, "pull", "topic")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,6 @@ class Contract:
     project: str
     tables: dict[tuple[str, str], Table]
     fingerprint: str = ""
-    parents_first: tuple[tuple[str, str], ...] = field(default=())
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables.values())

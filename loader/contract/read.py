@@ -142,7 +142,7 @@ class _TableReader:
             primary_key=primary_key,
             load=self.meta.get("load", "versions"),
             valid_from=valid_from,
-            doors=self._names("doors") or DOORS,
+            doors=self._names("doors") if "doors" in self.meta else DOORS,
             label=str(self.meta.get("label") or _humanise(self.key[1])),
             description=str(self.source.get("description") or ""),
             freshness=_freshness(self.source),

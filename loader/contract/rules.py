@@ -121,7 +121,8 @@ def _accepted_values(column: str, data_type: DataType, arguments: dict[str, Any]
         (column,),
         f"{identifier(column)} in ({listed})",
         f"must be one of: {shown}",
-        accepted=tuple(values),
+        # without quotes a text is SQL, and no value that anybody could choose from a list
+        accepted=tuple(values) if quote or not any(isinstance(v, str) for v in arguments["values"]) else None,
         **common,
     )
 

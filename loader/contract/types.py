@@ -267,9 +267,9 @@ class DataType:
 
 
 _EXPECTS = {
-    "smallint": "must be a whole number between -32768 and 32767",
-    "integer": "must be a whole number between -2147483648 and 2147483647",
-    "bigint": "must be a whole number of at most 19 digits",
+    "smallint": "must be a whole number, digits only, such as 42 (at most 32767)",
+    "integer": "must be a whole number, digits only, such as 42 (at most 2147483647)",
+    "bigint": "must be a whole number, digits only, such as 42 (at most 19 digits)",
     "numeric": "must be a number such as 12.5",
     "double precision": "must be a number that a double holds exactly as written",
     "text": "must be text",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, abort, g, jsonify, request
+from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from loader.app import gatehouse
@@ -37,8 +38,11 @@ problems.register(api)
 _CHUNK = 1 << 20
 _IN_MEMORY = 4 << 20
 _PAGE = 100
+#: How long a call waits for a load into the same table to end before it is told to come again.
+_LOCK_SECONDS = 10
+_MAX_REPLAY = 1 << 20
 #: A JSON body is read whole; larger ones belong into NDJSON, which is read line by line.
-_MAX_JSON = 64 << 20
+_MAX_JSON = 16 << 20
 
 
 @api.post("/loads/<source>/<table>")
@@ -52,6 +56,9 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         return problem(
             415, f"Send one of: {', '.join(MEDIA_TYPES)}, without Content-Encoding.",
         )  # fmt: skip
+    unknown = set(request.args) - {"on_reject", "dry_run"}
+    if unknown:
+        return problem(400, f"There is no option {min(unknown)!r}; there are on_reject and dry_run.")
     on_reject = request.args.get("on_reject", "quarantine")
     dry_run = request.args.get("dry_run", "false")
     if on_reject not in ("quarantine", "refuse"):
@@ -64,15 +71,26 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
         digest, size = _spool(body)
         if format_ == "json" and size > _MAX_JSON:
-            return problem(413, "A JSON body has at most 64 MB; send application/x-ndjson.")
+            return problem(413, "A JSON body has at most 16 MB; send application/x-ndjson.")
         origin = Origin("api", g.principal, None, digest, key)
         options = Options(on_reject, dry_run == "true")
         here = gatehouse()
         try:
-            receipt = load_stream(here.engine, here.contract(), target, cast("Any", body), format_, origin, options)
+            receipt = load_stream(
+                here.engine,
+                here.contract(),
+                target,
+                cast("Any", body),
+                format_,
+                origin,
+                options,
+                lock_seconds=_LOCK_SECONDS,
+            )
         except LoadFailed as error:
-            status = 400 if error.is_body else 503
-            return problem(status, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
+            if error.is_body:
+                return problem(400, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
+            current_app.logger.error("load into %s by %s, key %s: %s", target.id, g.principal, key, error.message)
+            return problem(503, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
         except KeyReused as error:
             return problem(422, f"{error}. Nothing was loaded.")
         except StillRunning as error:
@@ -143,18 +161,24 @@ def get_rejects() -> ResponseReturnValue:
 
 @api.get("/rejects.csv")
 def get_rejects_csv() -> ResponseReturnValue:
-    """The error sheet: the row as it came, and why it was not let in."""
+    """The error sheet: why each row was not let in, then the row as it came.
+
+    With ``source`` and ``table`` each of the table's columns has one of its own.
+    """
     query, engine = _rejects_query(), gatehouse().engine
+    table = gatehouse().contract().tables.get((request.args.get("source", ""), request.args.get("table", "")))
+    columns = list(table.column_names) if table is not None else []
 
     def lines() -> Iterator[str]:
         out = io.StringIO()
         writer = csv.writer(out)
-        names = ["reject_id", "load_id", "row", "source", "table_name", "status", "column_name",
-                 "rule", "message", "payload"]  # fmt: skip
-        writer.writerow(names)
+        names = ["reject_id", "load_id", "row", "source", "table_name", "status", "column_name", "rule", "message"]
+        writer.writerow([*names, *(map(_cell, columns)), "as_it_came"])
         with engine.connect().execution_options(yield_per=1000) as connection:
             for row in connection.execute(query).mappings():
-                writer.writerow([_cell(row[name]) for name in names])
+                own = {name: value for name, value in row["payload"].items() if name in columns}
+                rest = {name: value for name, value in row["payload"].items() if name not in columns}
+                writer.writerow([_cell(value) for value in (*(row[n] for n in names), *map(own.get, columns), rest)])
                 yield out.getvalue()
                 out.seek(0)
                 out.truncate()
@@ -169,8 +193,13 @@ def get_rejects_csv() -> ResponseReturnValue:
 @api.post("/rejects/replay")
 def post_replay() -> ResponseReturnValue:
     """Judge kept rows again: ``{"reject_ids": […]}`` or ``{"source": …, "table": …}``."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
+    if (request.content_length or 0) > _MAX_REPLAY:
+        return problem(413, "Name fewer rows at once.")
+    try:
+        body = json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or "\\u0000" in json.dumps(body):
         return problem(400, "Send an object with `reject_ids`, or with `source` and `table`.")
     ids = body.get("reject_ids")
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
@@ -189,6 +218,9 @@ def post_replay() -> ResponseReturnValue:
     with here.engine.connect() as connection:
         for row in connection.execute(query):
             by_table.setdefault((row.source, row.table_name), []).append(row.reject_id)
+    closed = [table.id for table in (_table(*key) for key in by_table) if "api" not in table.doors]
+    if closed:
+        return problem(403, f"The contract opens no door for the API to {closed[0]}.")
     receipts = [
         replay(here.engine, here.contract(), _table(*key), chosen, g.principal)
         for key, chosen in sorted(by_table.items())
@@ -242,9 +274,10 @@ def _filtered(query: sa.Select[Any], entity: Any, names: tuple[str, ...]) -> sa.
 
 def _integer(name: str, default: int = 0, most: int = 2**63 - 1) -> int:
     text = request.args.get(name, str(default))
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) <= most:
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    if not 0 < len(digits) <= 19 or int(digits) > most:
         abort(400, f"{name} is a number from 1 to {most}.")
-    return int(text)
+    return int(digits)
 
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:
@@ -253,5 +286,7 @@ def _timed(row: dict[str, Any]) -> dict[str, Any]:
 
 def _cell(value: Any) -> str:
     """Text of a cell; one that a spreadsheet would run as a formula is led by an apostrophe."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
     text = "" if value is None else str(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -91,16 +91,23 @@ def create(source: str, table: str) -> ResponseReturnValue:
 
 @forms.get("/<source>/<table>/choices/<column>")
 def pick(source: str, table: str, column: str) -> ResponseReturnValue:
-    """Rows of a column's parent table that fit ``?q=``: key and words of at most 20."""
+    """Rows of a column's parent table that fit ``?q=``: key and words of at most 20, and
+    whether a row with that value would wait for its parent."""
     target, contract = _table(source, table), gatehouse().contract()
     found = next((f for f in make_fields(target, contract) if f.column.name == column), None)
     relationship = target.relationship_of(column)
     if found is None or found.parent is None or relationship is None:
         abort(404, f"{column} is not picked from another table.")
     words = request.args.get("q", "").strip()[:100]
+    key, waits = relationship.parent_columns[0], False
     with gatehouse().engine.connect() as connection:
-        rows = choices.search(connection, found.parent, relationship.parent_columns[0], words)
-    return jsonify({"choices": [vars(row) for row in rows]})
+        rows = choices.search(connection, found.parent, key, words)
+    if words and not rows:  # on a connection of its own: a search that took too long spoils its own
+        with gatehouse().engine.connect() as connection:
+            same = choices.find(connection, found.parent, key, words)  # 007 is 7
+            rows = [same] if same else []
+            waits = not same and choices.fits(connection, found.column, words)
+    return jsonify({"choices": [vars(row) for row in rows], "waits": waits})
 
 
 def _table(source: str, name: str) -> Table:

@@ -48,8 +48,13 @@ def column_schema(column: Column) -> dict[str, Any]:
 
 
 def _typed(value: str, column: Column) -> Any:
-    if column.type.family in ("smallint", "integer", "bigint"):
-        return int(value)
+    match column.type.family:
+        case "smallint" | "integer" | "bigint":
+            return int(value)
+        case "numeric" | "double precision":
+            return float(value)
+        case "boolean":
+            return value.lower() in ("true", "t", "yes", "1")
     return value
 
 

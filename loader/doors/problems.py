@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 _WORDS = {
     401: "Send `Authorization: Bearer TOKEN`; `loader token create NAME` makes one.",
     404: "There is nothing at this address; /api/v1/openapi.json lists what there is.",
+    503: "The database does not answer; nothing was stored. Send it again with the same Idempotency-Key.",
     413: "The body is larger than the server takes; load the file with `loader load`.",
 }
 
@@ -24,6 +25,8 @@ def problem(status: int, detail: str, **members: Any) -> Response:
         status,
         mimetype="application/problem+json",
     )
+    if status == 503:
+        response.headers["Retry-After"] = "5"
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -23,7 +23,7 @@ import pyarrow.csv as arrow_csv
 from sqlalchemy import Connection
 
 from loader.contract.model import Table
-from loader.contract.types import identifier, literal
+from loader.contract.types import literal
 from loader.intake.decode import Batch, Decoder
 from loader.intake.sql import cursor, fetch, listed, run
 
@@ -195,4 +195,4 @@ class _CopySource(RawIOBase):
 
 def payload_of(alias: str) -> str:
     """SQL for the row as it came, from a landing row."""
-    return f"to_jsonb({identifier(alias)}) - '_row' - '_plain'"
+    return f"to_jsonb({alias}.*) - '_row' - '_plain'"

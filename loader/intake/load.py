@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import psycopg2
+import psycopg2.errors
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -24,6 +25,7 @@ from loader.intake import landing
 from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Options, settle, settle_rejects
+from loader.intake.sql import run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 
@@ -31,6 +33,10 @@ __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_f
            "load_stream", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
+
+
+#: Rules of rows whose payload is for people to read: cut in one piece, or with signs replaced.
+AS_SHOWN = ("unreadable", "too_many_fields", "too_few_fields")
 
 
 class LoadFailed(Exception):
@@ -69,15 +75,19 @@ def load(
     origin: Origin,
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
+    lock_seconds: int | None = None,
 ) -> Receipt:
     """Load what the decoder yields into ``table``.
 
+    ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid.
     With an Idempotency-Key that came before, the first receipt is given back. Raises
     :class:`LoadFailed`, :class:`KeyReused` or :class:`StillRunning`; then nothing has changed
     but the ledger's entry of the failure.
     """
     try:
         with engine.begin() as connection:
+            if lock_seconds is not None:
+                run(connection, f"set local lock_timeout = '{int(lock_seconds)}s'")
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
@@ -91,10 +101,26 @@ def load(
     except ReadFailure as error:
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
-        original = error.orig if isinstance(error, DBAPIError) else error
-        words = str(original).strip().splitlines()
-        message = f"the database ended the load: {words[0] if words else type(original).__name__}"
-        raise _failed(engine, table, origin, options, message, is_body=False) from error
+        raise _failed(engine, table, origin, options, _why(error), is_body=False) from error
+
+
+def _why(error: BaseException) -> str:
+    """What ended the load, in words for who reads the receipt or the log.
+
+    A lost connection is first noticed where it broke, and then again by whoever cleans up: the
+    first error of the chain is the one that tells.
+    """
+    while error.__context__ is not None and isinstance(error.__context__, (DBAPIError, psycopg2.Error)):
+        error = error.__context__
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, psycopg2.errors.LockNotAvailable):
+        return "another load into this table is still running; send it again when that has ended"
+    words = str(original).strip().splitlines() or [type(original).__name__]
+    # without a code nobody answered any more; class 57P is a server that shuts down or was cut off
+    code = getattr(original, "pgcode", None)
+    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)) and (code or "57P")[:3] == "57P":
+        return f"the database went away in the middle ({words[0]}); its log says why. Send it again when it is back"
+    return f"the database ended the load: {words[0]}"
 
 
 def load_stream(
@@ -106,9 +132,12 @@ def load_stream(
     origin: Origin,
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
+    lock_seconds: int | None = None,
 ) -> Receipt:
     """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
-    return load(engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress)
+    return load(
+        engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress, lock_seconds
+    )
 
 
 def load_file(
@@ -146,11 +175,20 @@ def load_file(
 
 
 def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[int], principal: str) -> Receipt:
-    """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``."""
+    """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``.
+
+    Rows that could not be read, or that name a column the table does not have, stay as they
+    are: their other values alone would not be what was sent.
+    """
+    columns = ", ".join(literal(name) for name in table.column_names)
     chosen = (
-        "select reject_id from ledger.rejects where status in ('rejected', 'waiting') "
-        f"and source = {literal(table.source)} and table_name = {literal(table.name)} "
-        f"and not payload ? '_line' and reject_id = any({literal(_array(reject_ids))}::bigint[])"
+        "select r.reject_id from ledger.rejects as r where r.status in ('rejected', 'waiting') "
+        f"and r.source = {literal(table.source)} and r.table_name = {literal(table.name)} "
+        f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) "
+        # what is shown of these rows is not what they held
+        f"and r.rule not in ({', '.join(literal(rule) for rule in AS_SHOWN)}) "
+        "and not exists (select 1 from jsonb_object_keys(r.payload) as k(name) "
+        f"where k.name not in ({columns}))"
     )
     with engine.begin() as connection:
         return settle_rejects(connection, contract, table, chosen, Origin("replay", principal))

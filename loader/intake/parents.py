@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from loader.contract.model import Contract, Relationship, Table
+from loader.contract.model import Column, Contract, Relationship, Table
 from loader.contract.types import identifier, literal
 from loader.intake.judge import fault
 from loader.intake.sql import fetch, run
@@ -50,25 +50,31 @@ def count_orphans(
 
 def releasable(contract: Contract, table: Table) -> str:
     """SQL for the ``reject_id`` of the table's waiting rows whose parents are all there now."""
+    typed = ", ".join(f"{_from_payload(column)} as {column.sql}" for column in table.columns)
     conditions = []
     for relationship in table.relationships:
         if relationship.severity != "error":
             continue
         parent = contract.tables[relationship.parent]
-        pairs, empty = [], []
-        for own, field in zip(relationship.columns, relationship.parent_columns, strict=True):
-            text = f"(w.payload ->> {literal(own)})"
-            data_type = table.column(own).type
-            typed = f"case when {data_type.accepts(text)} then {data_type.cast(text)} end"
-            pairs.append(f"p.{identifier(field)} = {typed}")
-            empty.append(f"{text} is null")
-        found = f"exists (select 1 from {parent.mirror} as p where {' and '.join(pairs)})"
-        conditions.append(f"({' or '.join(empty)} or {found})")
+        pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
+        match = " and ".join(f"p.{identifier(field)} = t.{identifier(own)}" for field, own in pairs)
+        excused = [f"t.{identifier(own)} is null" for own in relationship.columns]
+        if relationship.where is not None:
+            excused.append(f"({relationship.where}) is not true")
+        found = f"exists (select 1 from {parent.mirror} as p where {match})"
+        conditions.append(f"({' or '.join([*excused, found])})")
+    has_all = f"(select {' and '.join(conditions)} from (select {typed}) as t)" if conditions else "true"
     return (
         f"select w.reject_id from ledger.rejects as w where w.status = 'waiting' "
         f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)} "
-        f"and {' and '.join(conditions)}"
+        f"and {has_all}"
     )
+
+
+def _from_payload(column: Column) -> str:
+    """SQL for a column's typed value from the ledger's entry ``w``."""
+    text = f"(w.payload ->> {literal(column.name)})"
+    return f"case when {column.type.accepts(text)} then {column.type.cast(text)} end"
 
 
 def has_waiting(connection: Connection, table: Table) -> bool:

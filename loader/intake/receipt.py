@@ -24,8 +24,8 @@ class RowFault:
     faults: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The first fault, as a receipt lists it."""
-        return {name: value for name, value in vars(self).items() if name != "faults"}
+        """The first fault as a receipt lists it, and all of them."""
+        return {**vars(self), "faults": list(self.faults)}
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,15 @@ _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 
 def set_password(connection: Connection, name: str, password: str) -> None:
-    """Add the user, or replace the password (kept as scrypt)."""
+    """Add the user, or replace the password (kept as scrypt); sessions that stand are ended."""
     hashed = generate_password_hash(password)
     connection.execute(
         insert(User)
         .values(name=name, password_hash=hashed)
-        .on_conflict_do_update(index_elements=[User.name], set_={"password_hash": hashed, "active": True})
+        .on_conflict_do_update(
+            index_elements=[User.name],
+            set_={"password_hash": hashed, "active": True, "session_epoch": User.session_epoch + 1},
+        )
     )
 
 
@@ -39,10 +42,28 @@ def check_password(connection: Connection, name: str, password: str) -> int | No
     return int(found.user_id)
 
 
-def is_active(connection: Connection, user_id: int) -> bool:
-    """Whether the user of a session may still come in."""
-    query = sa.select(User.active).where(User.user_id == user_id)
-    return bool(connection.execute(query).scalar())
+def session_epoch(connection: Connection, user_id: int) -> int:
+    """The number that a session of the user carries; one with an older number has ended."""
+    return int(connection.execute(sa.select(User.session_epoch).where(User.user_id == user_id)).scalar_one())
+
+
+def is_session(connection: Connection, user_id: int, epoch: int | None) -> bool:
+    """Whether a session of the user still holds."""
+    query = sa.select(User.user_id).where(User.user_id == user_id, User.active, User.session_epoch == epoch)
+    return connection.execute(query).first() is not None
+
+
+def end_sessions(connection: Connection, user_id: int) -> None:
+    """End every session of the user, on all machines."""
+    connection.execute(sa.update(User).where(User.user_id == user_id).values(session_epoch=User.session_epoch + 1))
+
+
+def close_user(connection: Connection, name: str) -> bool:
+    """Let the user in no more, at once; false if there is none of that name."""
+    closed = connection.execute(
+        sa.update(User).where(User.name == name).values(active=False, session_epoch=User.session_epoch + 1)
+    )
+    return bool(closed.rowcount)
 
 
 def create_token(connection: Connection, name: str, expires_at: datetime) -> str:

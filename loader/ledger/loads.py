@@ -133,7 +133,9 @@ def find_by_content(connection: Connection, table: Table, content_hash: str) -> 
     """The load of the same content that still stands: none has changed the table since."""
     this = (Load.source == table.source, Load.table_name == table.name)
     load_id = connection.execute(
-        sa.select(sa.func.max(Load.load_id)).where(*this, Load.content_hash == content_hash, Load.status == "succeeded")
+        sa.select(
+            sa.func.coalesce(sa.func.max(Load.load_id).filter(Load.accepted > 0), sa.func.max(Load.load_id))
+        ).where(*this, Load.content_hash == content_hash, Load.status == "succeeded")
     ).scalar()
     if load_id is None:
         return None

@@ -166,6 +166,8 @@ class User(Base):
     name: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(server_default=sa.text("true"))
+    #: Raised to end the user's sessions: by a new password, a log-out, a closing.
+    session_epoch: Mapped[int] = mapped_column(server_default=sa.text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
     last_login_at: Mapped[datetime | None]
 
@@ -221,11 +223,15 @@ class BuildResult(Base):
 
 
 class ModelWatermark(Base):
-    """The lower bound of an incremental model: it holds what the loads up to ``seq`` say."""
+    """The lower bound of an incremental model: it holds what the loads up to ``seq`` say.
+
+    ``fingerprint`` is of the rules its rows were computed by; the build macros make it.
+    """
 
     __tablename__ = "model_watermarks"
 
     relation: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int]
     build_id: Mapped[int | None]
+    fingerprint: Mapped[str]
     moved_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))

@@ -11,6 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 
 from loader.app import API_PREFIX, gatehouse
+from loader.contract.model import DOORS
 from loader.ledger import access
 from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
 from loader.pages import errors, words
@@ -47,8 +48,8 @@ def _bound_forms(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 @pages.app_context_processor
 def _shared() -> dict[str, Any]:
-    """What every template may use: the page that is shown."""
-    return {"here": request.endpoint if request else None}
+    """What every template may use: the page that is shown, and the doors there are."""
+    return {"here": request.endpoint if request else None, "doors": DOORS}
 
 
 @pages.route("/login", methods=["GET", "POST"])
@@ -68,12 +69,16 @@ def login() -> ResponseReturnValue:
         page = render_template("login.html", next=target, name=name[:100], failed=True)
         return page, 401
     session.clear()  # nothing of an earlier session goes on, its CSRF token neither
+    with gatehouse().engine.connect() as connection:
+        session["epoch"] = access.session_epoch(connection, user_id)
     session["user_id"], session["user"] = user_id, name
     return redirect(target, 303)
 
 
 @pages.post("/logout")
 def logout() -> ResponseReturnValue:
+    with gatehouse().engine.begin() as connection:
+        access.end_sessions(connection, session["user_id"])
     session.clear()
     return redirect(url_for("pages.login"), 303)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from psycopg2.errors import QueryCanceled
 from sqlalchemy import Connection
 
-from loader.contract.model import Table
+from loader.contract.model import Column, Table
 from loader.contract.types import identifier, literal
 from loader.intake.sql import fetch, run
 
@@ -58,15 +58,24 @@ def search(connection: Connection, parent: Table, field: str, words: str) -> lis
 def find(connection: Connection, parent: Table, field: str, value: str) -> Choice | None:
     """The row of ``parent`` whose ``field`` is ``value``."""
     data_type = parent.column(field).type
-    # offset 0 keeps the planner from casting a constant before it is known to be acceptable
-    sought = f"(select {literal(value.replace(chr(0), ''))}::text as text offset 0) as sought"
     typed = f"case when {data_type.accepts('sought.text')} then {data_type.cast('sought.text')} end"
     rows = fetch(
         connection,
-        f"select p.{identifier(field)}::text, {_label(_texts(parent, field))} from {sought} "
+        f"select p.{identifier(field)}::text, {_label(_texts(parent, field))} from {_sought(value)} "
         f"inner join {parent.mirror} as p on p.{identifier(field)} = {typed} limit 1",
     )
     return Choice(*rows[0]) if rows else None
+
+
+def fits(connection: Connection, column: Column, value: str) -> bool:
+    """Whether ``value`` can be stored in ``column``; if not, its row would be refused."""
+    fit = column.type.accepts("sought.text")
+    return bool(fetch(connection, f"select coalesce({fit}, false) from {_sought(value)}")[0][0])
+
+
+def _sought(value: str) -> str:
+    # offset 0 keeps the planner from casting a constant before it is known to be acceptable
+    return f"(select {literal(value.replace(chr(0), ''))}::text as text offset 0) as sought"
 
 
 def _texts(parent: Table, field: str) -> list[str]:

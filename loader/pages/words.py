@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from flask import Blueprint
 
 from loader.contract.model import Freshness
 
+#: A whole number of things that a message of a build counts; years and names are none.
+_COUNT = re.compile(r"(?<![\w.,:-])\d{4,}(?= (?:rows|results|loads|models|tests)\b)")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -19,6 +22,11 @@ def number(value: float | None) -> str:
 def counted(value: int, one: str, many: str | None = None) -> str:
     """``1 row``, ``1,234 rows``."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def grouped(message: str) -> str:
+    """A message with the numbers of rows that it tells as ``1,234``."""
+    return _COUNT.sub(lambda found: f"{int(found[0]):,}", message)
 
 
 def span(seconds: float) -> str:
@@ -76,5 +84,5 @@ def sentence(message: str) -> str:
 
 def register(blueprint: Blueprint) -> None:
     """Make these filters of every template."""
-    for word in (number, counted, span, seconds, moment, ago, promise, sentence):
+    for word in (number, counted, grouped, span, seconds, moment, ago, promise, sentence):
         blueprint.add_app_template_filter(word, word.__name__)

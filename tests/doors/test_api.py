@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from loader.doors import api
 from loader.ledger import access, loads
 from tests.pages.desk import TICKET, Desk
 
@@ -150,7 +152,7 @@ def test_formats(desk: Desk, caller: Caller, mimetype: str, body: bytes) -> None
         ("application/json", b"[" * 100_000, "nested too deeply"),
         ("application/json", b'{"team_id": 1, "name": "\xff"}', "UTF-8 (byte 24)"),
         ("text/csv", b"", "the file is empty"),
-        ("text/csv", b"team_id,nom\n1,A\n", "no column 'nom'"),
+        ("text/csv", b"team_id,nom\n1,A\n", "column 2 of the header"),
         ("text/csv", b"team_id,team_id\n1,2\n", "stands there twice"),
         ("text/csv", b"name\nA\n", "'team_id' is missing"),
         ("text/csv", b'team_id,name\n1,"A\n2,B\n', "never closed"),
@@ -191,12 +193,17 @@ def test_a_door_that_the_contract_keeps_shut(desk: Desk, caller: Caller) -> None
     assert_problem(caller.post({}, path="/api/v1/loads/desk/visits"), 403, "desk.visits")
 
 
-@pytest.mark.parametrize("query", ["on_reject=no", "dry_run=1", "dry_run=TRUE"])
+@pytest.mark.parametrize(
+    "query", ["on_reject=no", "dry_run=1", "dry_run=TRUE", "dryrun=true", "op=delete", "source=%00"]
+)
 def test_an_option_that_there_is_not(caller: Caller, query: str) -> None:
     assert_problem(caller.post({"team_id": 1}, path=f"{LOADS}?{query}"), 400)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "before=-1", "before=" + "9" * 40, "limit=٣"])
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "before=-1", "before=" + "9" * 40, "limit=٣", "limit=" + "0" * 19 + "1999"],
+)
 def test_a_page_that_there_is_not(caller: Caller, query: str) -> None:
     assert_problem(caller.call("GET", f"/api/v1/loads?{query}"), 400)
 
@@ -224,8 +231,12 @@ def test_a_token_is_needed_and_must_hold(desk: Desk, caller: Caller) -> None:
     assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
 
 
-def test_a_login_reads_the_api_and_writes_nothing(desk: Desk) -> None:
-    assert desk.client.get("/api/v1/loads").status_code == 200
+def test_a_login_reads_the_contract_and_no_rows(desk: Desk, caller: Caller) -> None:
+    caller.post({"team_id": 1, "name": " "})
+    for path in ("/api/v1/tables", "/api/v1/tables/desk/teams", "/api/v1/openapi.json"):
+        assert desk.client.get(path).status_code == 200
+    for path in ("/api/v1/loads", "/api/v1/loads/1", "/api/v1/rejects", "/api/v1/rejects.csv"):
+        assert_problem(desk.client.get(path), 401)
     assert_problem(desk.client.post(LOADS, json={"team_id": 1}), 401)
 
 
@@ -236,7 +247,7 @@ def test_only_a_hash_of_the_token_is_kept(desk: Desk, caller: Caller) -> None:
 
 
 def test_kept_rows_are_judged_again_on_request(desk: Desk, caller: Caller) -> None:
-    caller.post([{"team_id": 1, "name": ""}, {"team_id": 2, "parent_team_id": 9}])
+    caller.post([{"team_id": 1, "name": " "}, {"team_id": 2, "parent_team_id": 9}])
     desk.execute("""update ledger.rejects set payload = payload || '{"name": "mended"}' where row = 1""")
     (receipt,) = caller.call("POST", "/api/v1/rejects/replay", json={"source": "desk", "table": "teams"}).get_json()[
         "receipts"
@@ -250,14 +261,42 @@ def test_a_replay_of_nothing_in_particular(caller: Caller, body: Any) -> None:
     assert_problem(caller.call("POST", "/api/v1/rejects/replay", json=body), 400)
 
 
-def test_the_error_sheet_carries_no_live_formula(caller: Caller) -> None:
-    caller.post([{"team_id": "=1+1", "name": "A"}])
-    sheet = caller.call("GET", "/api/v1/rejects.csv")
+def test_the_error_sheet_has_a_column_for_each_of_the_tables_and_no_live_formula(caller: Caller) -> None:
+    caller.post([{"team_id": "=1+1", "name": "A"}, {"team_id": "x", "colour": "red"}])
+    sheet = caller.call("GET", "/api/v1/rejects.csv?source=desk&table=teams")
     assert sheet.mimetype == "text/csv"
-    head, row = sheet.text.splitlines()
-    assert head.startswith("reject_id,load_id,row")
-    assert "=1+1" in row
-    assert ",=" not in row
+    second, first = csv.DictReader(io.StringIO(sheet.text))
+    assert (first["team_id"], first["name"], first["rule"]) == ("'=1+1", "A", "data_type")
+    assert (second["team_id"], second["rule"]) == ("x", "unknown_column")
+    assert json.loads(second["as_it_came"]) == {"colour": "red"}
+    mixed = list(csv.DictReader(io.StringIO(caller.call("GET", "/api/v1/rejects.csv").text)))
+    assert json.loads(mixed[0]["as_it_came"])["colour"] == "red"
+
+
+def test_a_row_that_was_not_read_whole_is_not_let_in_by_replay(desk: Desk, caller: Caller) -> None:
+    caller.post([{"team_id": 1, "colour": "red"}, {"team_id": 2, "name": "A\0B"}])
+    caller.call("POST", LOADS, data=b"team_id,name\n3,C,too much\n", content_type="text/csv")
+    answer = caller.call("POST", "/api/v1/rejects/replay", json={"source": "desk", "table": "teams"})
+    assert [(r["received"], r["accepted"]) for r in answer.get_json()["receipts"]] == [(0, 0)]
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+    assert desk.rows("select count(*) from ledger.rejects where status = 'rejected'") == [(3,)]
+
+
+def test_a_replay_goes_by_the_open_doors_too(desk: Desk, caller: Caller) -> None:
+    desk.load("visits", {"visit_id": "x"})
+    assert_problem(caller.call("POST", "/api/v1/rejects/replay", json={"source": "desk", "table": "visits"}), 403)
+
+
+def test_a_load_into_a_table_that_is_being_loaded_is_told_to_come_again(
+    desk: Desk, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_LOCK_SECONDS", 1)
+    with desk.engine.begin() as other:
+        loads.lock_tables(other, {"desk.teams"}, set())
+        response = caller.post({"team_id": 1})
+    assert_problem(response, 503, "still running")
+    assert response.headers["Retry-After"]
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
 
 
 def test_the_contract_as_json(caller: Caller) -> None:
@@ -304,7 +343,7 @@ def test_a_database_that_goes_away_is_a_503_and_nothing_is_loaded(
 
     original = settle.judge_rows
     monkeypatch.setattr(settle, "judge_rows", lambda *a: (die(), original(*a)))
-    assert_problem(caller.post({"team_id": 1}), 503, "Nothing was loaded")
+    assert_problem(caller.post({"team_id": 1}), 503, "Nothing was loaded", "the database went away")
     monkeypatch.undo()
     assert caller.post({"team_id": 1}).status_code == 201
     assert desk.rows("select count(*) from staging_desk.teams") == [(1,)]

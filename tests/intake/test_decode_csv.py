@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
 from loader.intake.decode import ReadFailure
 from loader.intake.decode import csv as csv_decoder
-from tests.intake.lab import Lab, decode, values
+from loader.intake.decode.csv import CsvDecoder
+from tests.intake.lab import CONTRACT, Lab, decode, values
 
 HEADER = "id,word\n"
 
@@ -57,7 +61,10 @@ def test_a_file_is_read_as_it_stands(body: str, expected: list[tuple[str | None,
         ("id,word,\n1,a,\n", "no column ''"),
         ("id,word,id\n1,a,2\n", "'id' stands there twice"),
         ("word\na\n", "'id' is missing"),
-        ("1,a\n2,b\n", "no column '1'"),
+        ("1,a\n2,b\n", r"first line holds none .* is the header missing\? Its columns are: id, word"),
+        ("x,x\n1,a\n", "first line holds none"),
+        ("id," * 5000 + "id\n", "5,001 columns; at most 5,000"),
+        ("id," + "x" * 140_000 + "\n1,a\n", "no CSV header: field larger"),
         ("id,word\n".encode("utf-16"), "UTF-16"),
         (b"id,w\xffrd\n", "not UTF-8"),
         (HEADER + '1,"a\n2,b\n3,c\n', "quotation mark in row 1"),
@@ -88,6 +95,55 @@ def test_a_row_with_too_many_or_too_few_fields_is_set_aside_as_it_came() -> None
 def test_a_file_of_misfits_only_is_read_to_its_end() -> None:
     rows, aside = decode("csv", HEADER + "1\n2,b,c\n3\n")
     assert (rows, [row.row for row in aside]) == ([], [1, 2, 3])
+
+
+def test_a_first_row_in_the_headers_place_is_not_quoted() -> None:
+    with pytest.raises(ReadFailure) as failure:
+        decode("csv", "Anna,anna@example.com,anna@example.com\n2,b,c\n")
+    assert "nna" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [("id,Anna,word", "column 2 of"), ("Anna,id,Smith", "columns 1, 3 of"), ("id,An,An", "2, 3 of")],
+)
+def test_of_a_table_with_persons_an_unknown_name_is_placed_and_not_quoted(header: str, place: str) -> None:
+    notes = CONTRACT.table("lab", "notes")
+    persons = replace(notes, columns=(notes.columns[0], replace(notes.columns[1], pii="direct")))
+    with pytest.raises(ReadFailure, match=f"{place} the header; its columns are: id, word") as failure:
+        CsvDecoder(BytesIO(f"{header}\n1,a,b\n".encode()), persons)
+    assert "An" not in str(failure.value)
+
+
+@pytest.mark.parametrize("before", ["", "0,a\n"])
+def test_misfits_without_end_are_not_held_in_memory(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    monkeypatch.setattr(csv_decoder, "_BLOCK", 1 << 16)
+    line, count = "x" * 400 + "\n", 60_000
+    stream = BytesIO((HEADER + before + line * count).encode())
+    seen = 1 if before else 0
+    tracemalloc.start()
+    try:
+        for batch in CsvDecoder(stream, CONTRACT.table("lab", "notes")):
+            assert len(batch.unreadable) <= 10_000
+            for row in batch.unreadable:
+                seen += 1
+                assert (row.row, row.payload) == (seen, {"_line": line[:-1]})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen == count + (1 if before else 0)
+    assert peak < 25 << 20, "the lines alone are 24 MB; 8 wait in memory, and one batch is read"
+
+
+def test_misfits_in_a_file_keep_their_order_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loader.intake.decode.misfits._IN_MEMORY", 64)
+    monkeypatch.setattr(csv_decoder, "_ASIDE_ROWS", 3)
+    monkeypatch.setattr(csv_decoder, "_BLOCK", 256)
+    lines = [f"é{n}" if n < 100 or n % 3 else f"{n},a" for n in range(1, 401)]
+    rows, aside = decode("csv", HEADER + "\n".join(lines))
+    good = [n for n in range(100, 401) if not n % 3]
+    assert [(row["_row"], row["id"]) for row in rows] == [(n, str(n)) for n in good]
+    assert [(row.row, row.payload["_line"]) for row in aside] == [(n, f"é{n}") for n in range(1, 401) if n not in good]
 
 
 @pytest.mark.parametrize("seed", range(6))

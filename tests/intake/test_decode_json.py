@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
+from time import process_time
 
 import pytest
 
-from loader.intake.decode import ReadFailure
-from tests.intake.lab import Lab, decode, values
+from loader.intake.decode import DECODERS, ReadFailure
+from tests.intake.lab import CONTRACT, Lab, decode, values
 
 
 def word(text: str) -> str | None:
@@ -145,6 +147,29 @@ def test_rows_beyond_one_batch_keep_their_numbers() -> None:
     rows, aside = decode("ndjson", "\n".join(lines))
     assert all(row["id"] == str(row["_row"]) for row in rows)
     assert [row.row for row in aside] == [number for number in range(1, 25_001) if not number % 7]
+
+
+@pytest.mark.parametrize("format_", ["json", "ndjson"])
+@pytest.mark.parametrize("name", ["word", "wrd"])
+def test_a_batch_ends_at_so_much_text(format_: str, name: str) -> None:
+    lines = [json.dumps({"id": number, name: "x" * (3 << 20)}) for number in range(1, 5)]
+    body = "[" + ",".join(lines) + "]" if format_ == "json" else "\n".join(lines)
+    batches = [*DECODERS[format_](BytesIO(body.encode()), CONTRACT.table("lab", "notes"))]
+    assert [batch.rows.num_rows + len(batch.unreadable) for batch in batches] == [3, 1]
+
+
+def test_a_line_beyond_reason_ends_the_load() -> None:
+    line = '{"id": 1, "word": "' + "x" * (16 << 20) + '"}'
+    with pytest.raises(ReadFailure, match="longer than 16 MB: write one record a line"):
+        decode("ndjson", line)
+
+
+def test_a_key_named_twice_among_many_is_found_at_once() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in range(20_000))
+    start = process_time()
+    _, aside = decode("ndjson", "{" + keys + ', "k19999": 2}')
+    assert aside[0].message == "names 'k19999' twice"
+    assert process_time() - start < 1
 
 
 def test_json_in_a_json_column_keeps_its_numbers(lab: Lab) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +14,8 @@ import pytest
 
 from loader.intake.decode import ReadFailure
 from loader.intake.decode import parquet as parquet_decoder
-from tests.intake.lab import Lab, decode, parquet
+from loader.intake.decode.parquet import ParquetDecoder
+from tests.intake.lab import CONTRACT, Lab, decode, parquet
 
 MOMENT = datetime(2024, 2, 29, 13, 45, 0, 123456)  # noqa: DTZ001 - the zone, if any, is the column's
 NANOSECONDS = 1709214300123456789
@@ -93,12 +96,69 @@ def test_rows_keep_their_numbers_across_batches(monkeypatch: pytest.MonkeyPatch)
     assert [(row["_row"], row["id"]) for row in rows] == [(n, str(n)) for n in range(1, 101)]
 
 
+_LONG = "x" * 20_000
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pa.array([_LONG] * 1000),
+        lambda: pa.array([_LONG.encode()] * 1000, pa.large_binary()),
+        lambda: pa.array([[_LONG, "a"]] * 1000),
+        lambda: pa.array([[("key", _LONG)], None] * 500, pa.map_(pa.string(), pa.string())),
+        lambda: pa.array([{"a": _LONG, "b": 1}] * 1000),
+    ],
+    ids=["text", "binary", "list", "map", "struct"],
+)
+def test_a_value_that_a_file_repeats_is_not_written_out_at_once(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[], pa.Array]
+) -> None:
+    monkeypatch.setattr(parquet_decoder, "_BATCH_BYTES", 1 << 20, raising=False)
+    body = parquet({"id": pa.array(range(1000)), "word": make()})
+    assert len(body) < 1 << 20
+    before, seen = pa.total_allocated_bytes(), 0
+    for batch in ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes")):
+        assert batch.rows.nbytes <= 1 << 20
+        assert pa.total_allocated_bytes() - before < 4 << 20
+        assert batch.rows["_row"].to_pylist() == [*range(seen + 1, seen + batch.rows.num_rows + 1)]
+        seen += batch.rows.num_rows
+    assert seen == 1000
+
+
+def test_long_values_that_differ_are_read_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_decoder, "_BATCH_BYTES", 1 << 20, raising=False)
+    words = [f"{number}{_LONG}" for number in range(500)]
+    body = BytesIO(parquet({"id": [*range(500)], "word": words}, use_dictionary=False))
+    found: list[str] = []
+    for batch in ParquetDecoder(body, CONTRACT.table("lab", "notes")):
+        assert batch.rows.nbytes <= 1 << 20
+        found += batch.rows["word"].to_pylist()
+    assert found == words
+
+
+def test_a_row_group_of_too_many_different_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_decoder, "_GROUP_BYTES", 2 << 20, raising=False)
+    columns = {"id": [*range(500)], "word": [f"{number}{_LONG}" for number in range(500)]}
+    monkeypatch.setattr(parquet_decoder, "_ROWS", 20)
+    with pytest.raises(ReadFailure, match="more than 2 MB of different texts; write the file in smaller row groups"):
+        decode("parquet", parquet(columns))
+    rows, _ = decode("parquet", parquet(columns, row_group_size=50))
+    assert [row["_row"] for row in rows] == [*range(1, 501)]
+
+
+def test_a_row_wider_than_a_batch_comes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_decoder, "_BATCH_BYTES", 100, raising=False)
+    batches = [*ParquetDecoder(BytesIO(parquet({"id": [1, 2], "word": [_LONG] * 2})), CONTRACT.table("lab", "notes"))]
+    assert [batch.rows.num_rows for batch in batches] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
         ({"id": [1], "wrd": ["a"]}, "no column 'wrd'"),
         ({"word": ["a"]}, "'id' is missing"),
-        ({"ID": [1]}, "no column 'ID'"),
+        ({"ID": [1]}, "none of the columns of lab.notes; its columns are: id, word"),
+        ({f"c{number}": [1] for number in range(5001)}, "5,001 columns; at most 5,000"),
     ],
 )
 def test_the_columns_must_be_the_tables(columns: dict[str, Any], message: str) -> None:

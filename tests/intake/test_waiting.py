@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,16 @@ def test_a_row_with_two_parents_waits_for_both(lab: Lab) -> None:
     assert lab.mirror("visits") == []
     assert lab.rows("shops", (7, None)).releases[0].accepted == 1
     assert len(lab.mirror("visits")) == 1
+
+
+def test_a_relation_that_is_not_meant_for_a_row_does_not_hold_it_back(lab: Lab) -> None:
+    visits = lab.table("visits")
+    rooms, shops, regions = visits.relationships
+    only_upstairs = replace(shops, where='"floor" > 1')
+    changed = lab.with_table(replace(visits, relationships=(rooms, only_upstairs, regions)))
+    assert changed.rows("visits", (1, "A", 1, 7), (2, "A", 2, 7)).waiting == 2
+    assert changed.rows("rooms", ("A", 1), ("A", 2)).releases[0].accepted == 1  # the second waits for its shop
+    assert changed.rows("shops", (7, None)).releases[0].accepted == 1
 
 
 def test_a_parent_whose_lack_only_warns_is_not_waited_for(lab: Lab) -> None:

@@ -123,7 +123,7 @@ def desk(new_database: Callable[[str], Settings], desk_template: str) -> Iterato
     here = app.extensions["gatehouse"]
     client = app.test_client()
     with client.session_transaction() as session:  # a real login takes a password hash's time
-        session["user_id"], session["user"] = 1, NAME
+        session["user_id"], session["user"], session["epoch"] = 1, NAME, 0
     yield Desk(settings, here.engine, here.contract(), app, client)
     with suppress(sa.exc.SQLAlchemyError):
         here.engine.dispose()

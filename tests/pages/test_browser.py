@@ -134,6 +134,10 @@ def test_a_parent_is_picked_with_the_keyboard(desk: Desk, new_page: NewPage) -> 
     assert page.url.endswith("/new")  # Enter picked, and did not send
     box.press_sequentially("9")
     page.get_by_text("nothing found; the row would wait").wait_for()
+    box.fill("nobody")  # no number: it would be refused
+    page.get_by_text("nothing found", exact=True).wait_for()
+    box.fill("129")
+    page.get_by_text("nothing found; the row would wait").wait_for()
     box.press("Escape")
     box.press("Tab")
     assert focused(page) != "c-team-5f-id"
@@ -217,6 +221,27 @@ def test_without_scripts_a_form_works_all_the_same(desk: Desk, new_page: NewPage
     page.get_by_role("button", name="Enter this row").click()
     page.get_by_role("button", name="Keep it waiting").click()
     page.get_by_text("1 row waits for a parent").wait_for()
+
+
+def test_on_a_phone_no_cell_is_out_of_sight(desk: Desk, new_page: NewPage) -> None:
+    desk.load("teams", {"team_id": "1"}, {"team_id": "1"}, {"team_id": "x"})
+    page = new_page(viewport={"width": 390, "height": 844})
+    log_in(page)
+    for path in ("/", "/loads", "/tables", "/tables/desk/tickets"):
+        page.goto(path)
+        over = "[...document.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth)"
+        assert max(page.evaluate(over)) <= 0, path
+        right = "Math.max(...[...document.querySelectorAll('.blocks td')].map((c) => c.getBoundingClientRect().right))"
+        assert page.evaluate(right) <= 390, path
+    page.goto("/loads")
+    assert page.get_by_role("table").count() == 1
+    assert page.get_by_role("columnheader").all_inner_texts()[3:8] == [
+        "Status", "Received", "Accepted", "Waiting", "Refused",
+    ]  # fmt: skip
+    row = page.get_by_role("row").nth(1)
+    assert row.get_by_role("cell").all_inner_texts()[3:9] == ["succeeded", "3", "1", "0", "1", "1"]
+    shown = "getComputedStyle(document.querySelector('td[data-label=Refused]'), '::before').content"
+    assert "Refused" in page.evaluate(shown)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from loader.database import make_engine
+from loader.ledger import access
 from tests.pages.desk import Desk, hidden_fields, words
 
 
@@ -68,10 +70,14 @@ def test_a_database_that_does_not_answer(desk: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v1/loads/99"])
 def test_the_api_keeps_its_own_envelope(desk: Desk, path: str) -> None:
-    response = desk.client.get(path)
-    assert response.status_code == 404
-    assert response.mimetype == "application/problem+json"
-    assert response.json["status"] == 404
+    with desk.engine.begin() as connection:
+        token = access.create_token(connection, "system", datetime.now(UTC) + timedelta(hours=1))
+    bearer = {"Authorization": f"Bearer {token}"}
+    for headers, status in ((bearer, 404), ({}, 401)):  # a login alone reads no loads there
+        response = desk.client.get(path, headers=headers)
+        assert response.status_code == status
+        assert response.mimetype == "application/problem+json"
+        assert response.json["status"] == status
 
 
 def test_a_form_that_is_too_large(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask.testing import FlaskClient
 
 from loader.ledger import access
 from tests.pages.desk import NAME, PASSWORD, Desk, hidden_fields, log_in
@@ -58,6 +59,60 @@ def test_logging_out_ends_the_session(desk: Desk) -> None:
     token = hidden_fields(desk.get("/tables"))["csrf_token"]
     assert desk.client.post("/logout", data={"csrf_token": token}).location == "/login"
     assert desk.client.get("/").status_code == 302
+
+
+def _cookie(client: FlaskClient) -> str:
+    cookie = client.get_cookie("session")
+    assert cookie is not None
+    return str(cookie.value)
+
+
+def _with_cookie(desk: Desk, cookie: str) -> FlaskClient:
+    client = desk.app.test_client()
+    client.set_cookie("session", cookie)
+    return client
+
+
+def test_a_cookie_of_before_the_logout_is_out(desk: Desk) -> None:
+    """And so is every other session of the user."""
+    here, elsewhere = desk.app.test_client(), desk.app.test_client()
+    log_in(here)
+    log_in(elsewhere)
+    kept = _cookie(here)
+    assert _with_cookie(desk, kept).get("/").status_code == 200
+    token = hidden_fields(here.get("/tables").text)["csrf_token"]
+    assert here.post("/logout", data={"csrf_token": token}).status_code == 303
+    assert _with_cookie(desk, kept).get("/").location.startswith("/login")
+    assert elsewhere.get("/").location.startswith("/login")
+    log_in(here)
+    assert here.get("/").status_code == 200
+    assert _with_cookie(desk, kept).get("/").status_code == 302
+
+
+def test_a_new_password_ends_sessions(desk: Desk) -> None:
+    client = desk.app.test_client()
+    log_in(client)
+    assert client.get("/").status_code == 200
+    with desk.engine.begin() as connection:
+        access.set_password(connection, NAME, "another horse battery")
+    assert client.get("/").location.startswith("/login")
+    assert log_in(client).status_code == 401
+    assert log_in(client, NAME, "another horse battery").status_code == 303
+    assert client.get("/").status_code == 200
+
+
+def test_closing_a_user_ends_sessions(desk: Desk) -> None:
+    with desk.engine.begin() as connection:
+        access.set_password(connection, "bob", PASSWORD)
+    client, bob = desk.app.test_client(), desk.app.test_client()
+    log_in(client)
+    log_in(bob, "bob")
+    with desk.engine.begin() as connection:
+        assert access.close_user(connection, NAME)
+        assert not access.close_user(connection, "nobody")
+    assert client.get("/").location.startswith("/login")
+    assert log_in(client).status_code == 401
+    assert bob.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout", "/tables/desk/tickets/new"])

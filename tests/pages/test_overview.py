@@ -35,7 +35,7 @@ def test_the_figures_and_reasons_are_those_of_the_ledger(desk: Desk) -> None:
     assert "3 rows accepted" in page
     assert "2 rows waiting" in page
     assert "4 rows refused" in page
-    tickets = page.partition("Waiting and refused")[2].partition("Builds of")[0]
+    tickets = page.partition("Waiting and refused")[2].partition("What arrived lately")[0]
     assert "Tickets desk.tickets 2 waiting 4 refused" in tickets
     assert "2 × kind must be one of" in tickets
     assert "and 1 other reason" in tickets
@@ -60,10 +60,40 @@ def test_a_table_is_late_by_its_contract(desk: Desk, age: str, state: str, late:
     assert "late after 1 hour, overdue after 2 days" in page
 
 
-def test_a_failed_load_makes_no_table_fresh(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ("status = 'failed'", False),
+        ("status = 'refused'", False),
+        ("waiting = 0, rejected = 1", False),
+        ("received = 0, waiting = 0", False),
+        ("received = 2, rejected = 1", True),
+        ("waiting = 0, accepted = 1", True),
+        ("waiting = 0, duplicates = 1", True),
+    ],
+)
+def test_a_load_without_a_good_row_makes_no_table_fresh(desk: Desk, changed: str, counts: bool) -> None:
     desk.load("tickets", TICKET)
-    desk.execute("update ledger.loads set status = 'failed', received = 0, waiting = 0")
-    assert "Tickets desk.tickets never never" in words(desk.get("/"))
+    desk.execute(f"update ledger.loads set finished_at = now() - interval '3 hours', {changed}")
+    page = words(desk.get("/"))
+    assert ("Tickets desk.tickets late 3 hours ago" in page) is counts
+    assert ("Tickets desk.tickets never never" in page) is not counts
+
+
+def test_a_load_of_refused_rows_alone_does_not_hide_that_a_table_is_late(desk: Desk) -> None:
+    desk.load("tickets", TICKET)
+    desk.execute("update ledger.loads set finished_at = now() - interval '3 hours'")
+    assert desk.load("tickets", TICKET | {"ticket_id": "x"}).rejected == 1
+    assert desk.load("tickets").received == 0
+    assert "Tickets desk.tickets late 3 hours ago" in words(desk.get("/"))
+    assert "Freshness late last load with good rows: 3 hours ago" in words(desk.get("/tables/desk/tickets"))
+
+
+def test_what_arrived_stands_before_how_it_was_built(desk: Desk) -> None:
+    page = words(desk.get("/"))
+    headings = ("Waiting and refused", "What arrived lately", "Builds of the warehouse", "Is every table on time?")
+    places = [page.index(heading) for heading in headings]
+    assert places == sorted(places)
 
 
 def test_rows_let_in_by_their_parent_are_no_news_from_the_source(desk: Desk) -> None:
@@ -85,22 +115,23 @@ def test_how_the_builds_went(desk: Desk) -> None:
     desk.load("teams", team(1))
     desk.execute(
         "insert into ledger.builds (upper_bound, as_of, status, published_at, message) values "
-        "(1, '2017-12-31', 'published', now(), 'published 5 marts'), "
+        "(1, '2017-12-31', 'published', now(), 'published 5 marts: 378687 rows in, 0 rows out'), "
         "(1, '2017-12-31', 'failed', null, 'not published: dim_products failed')"
     )
     desk.execute(
         "insert into ledger.build_results (build_id, unique_id, resource_type, status, failures, message) values "
         "(1, 'model.shop.a', 'model', 'success', null, null), "
         "(2, 'model.shop.dim_products', 'model', 'error', null, 'no column brnd'), "
-        "(2, 'test.shop.unique_b.1f', 'test', 'warn', 3, 'Got 3 results'), "
+        "(2, 'test.shop.unique_b.1f', 'test', 'warn', 4065, 'Got 4065 results'), "
         "(2, 'model.shop.c', 'model', 'skipped', null, null)"
     )
     page = words(desk.get("/"))
     assert "The marts show everything that was let in." in page
     assert "Build 2 failed" in page
+    assert "Published 5 marts: 378,687 rows in, 0 rows out." in page
     assert "Not published: dim_products failed." in page
     assert "3 models and tests, 1 skipped. 1 failure and 1 warning error dim_products no column brnd" in page
-    assert "warn unique_b 3 rows Got 3 results" in page
+    assert "warn unique_b 4,065 rows Got 4,065 results" in page
     desk.load("teams", team(2))
     assert "1 load arrived after the published build" in words(desk.get("/"))
 

@@ -9,7 +9,7 @@ from tests.pages.desk import Desk, words
 def test_every_table_is_listed_with_key_kind_doors_and_rows(desk: Desk) -> None:
     desk.load("teams", {"team_id": "1"}, {"team_id": "2"})
     page = words(desk.get("/tables"))
-    assert '<b>Teams</b> & "friends" teams 2 team_id versions api, form, file, pull, topic Enter a row' in page
+    assert '<b>Teams</b> & "friends" teams 2 team_id versions api, form, file Enter a row' in page
     assert "Visits visits 0 visit_id events form, file Enter a row" in page
     assert "Chairs chairs 0 chair_id versions api –" in page
 
@@ -43,6 +43,11 @@ def test_a_table_says_its_rules(desk: Desk) -> None:
     assert "Events: a row never changes." in page
     assert "written as DD.MM.YYYY" in page
     assert "without a zone it is America/New_York" in page
+
+
+def test_doors_that_nobody_built_are_not_shown(desk: Desk) -> None:
+    assert "pull" in desk.contract.table("desk", "teams").doors
+    assert "Doors api, form, file Freshness" in words(desk.get("/tables/desk/teams"))
 
 
 def test_what_only_dbt_checks_is_said(desk: Desk) -> None:

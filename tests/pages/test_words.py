@@ -43,6 +43,20 @@ def test_a_message_as_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("published 5 marts: 378687 rows in, 4031 rows out", "published 5 marts: 378,687 rows in, 4,031 rows out"),
+        ("Got 4065 results, configured to warn if != 0", "Got 4,065 results, configured to warn if != 0"),
+        ("999 rows in", "999 rows in"),
+        ("as of 2017-12-31, load 12345, table_2024 rows", "as of 2017-12-31, load 12345, table_2024 rows"),
+        ("1234.5678 rows, 12,3456 rows", "1234.5678 rows, 12,3456 rows"),
+    ],
+)
+def test_the_counts_of_a_message_are_grouped(message: str, shown: str) -> None:
+    assert words.grouped(message) == shown
+
+
+@pytest.mark.parametrize(
     ("local", "zone", "moment"),
     [
         ("2024-02-29T08:45", "America/New_York", "2024-02-29T13:45:00Z"),

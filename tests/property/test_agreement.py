@@ -128,3 +128,13 @@ def test_dbt_itself_counts_what_the_receipts_warn_of(ready: Ready, name: str) ->
     )
     assert warned == said
     assert all(test.failures for test in project.tests.values() if test.severity == "warn")
+
+
+def test_what_a_form_may_offer_is_what_the_door_takes(ready: Ready) -> None:
+    """SQL that stands for a value (`quote: false`) is nothing to choose; all other listed values are."""
+    rules = ready("laboratory")[0].contract.find("lab.rules")
+    lists = {rule.columns[0]: rule.accepted for rule in rules.row_rules if rule.name == "accepted_values"}
+    assert lists["letters"] is None
+    assert lists["answer"] == ("True", "False")
+    assert lists["high"] == ("-2", "0", "1", "2", "3", "5", "6")
+    assert rules.column("word").accepted_values == ("can't", "won't", 'a "quoted" one', "100%", "", "\\N", "é")

@@ -25,13 +25,20 @@ select {{ columns }} from {{ temp_relation }};
 
 {#- Post-hook of every model (set once in dbt_project.yml), in the transaction
     of the model's rows: they hold all that was let in up to the build's upper
-    bound, and the watermark says so. A full refresh moves it in the same way. -#}
+    bound, and the watermark says so, and by what rules they were computed. A
+    full refresh moves it in the same way. -#}
 {% macro move_watermark() -%}
     {%- if execute and model.config.materialized == 'incremental' -%}
-insert into ledger.model_watermarks (relation, seq, build_id, moved_at)
-select {{ sql_literal(watermark_name(this)) }}, {{ build_upper_bound() }}, max(build_id), now()
+        {%- if computed_by() == 'other rules' -%}
+            {%- do log("model " ~ model.name ~ " was computed by other rules: made anew", info=True) -%}
+        {%- endif %}
+insert into ledger.model_watermarks (relation, seq, build_id, fingerprint, moved_at)
+select {{ sql_literal(watermark_name(this)) }}, {{ build_upper_bound() }}, max(build_id), {{ rules_fingerprint() }}, now()
 from ledger.builds
 on conflict (relation) do update
-set seq = excluded.seq, build_id = excluded.build_id, moved_at = excluded.moved_at
+set seq = excluded.seq,
+    build_id = excluded.build_id,
+    fingerprint = excluded.fingerprint,
+    moved_at = excluded.moved_at
     {%- endif -%}
 {%- endmacro %}

@@ -12,8 +12,12 @@ import pyarrow.csv as arrow_csv
 
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.misfits import Misfit, Misfits
 
 _BLOCK = 4 << 20
+#: Rows set aside, and characters of them, that one batch hands on at most.
+_ASIDE_ROWS = 10_000
+_ASIDE_TEXT = 8 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 _UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -39,8 +43,11 @@ class CsvDecoder:
         except UnicodeDecodeError as error:
             raise ReadFailure(f"the header is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
         self._delimiter, names = _header(line, table)
-        self.columns = check_columns(table, names)
-        self._bad: list[tuple[int, int, str]] = []
+        self.columns = check_columns(table, names, has_lines=True)
+        self._bad = Misfits()
+        self._number = 0  # of the last row that has been given its number
+        self._unreadable: list[Unreadable] = []
+        self._unreadable_text = 0
 
     def __iter__(self) -> Iterator[Batch]:
         try:
@@ -61,28 +68,39 @@ class CsvDecoder:
             )
             last, number = None, 0
             for rows in reader:
-                batch, number = self._batch(rows, number)
-                last = rows.slice(rows.num_rows - 1) if rows.num_rows else last
-                yield batch
+                numbers: list[int] = []
+                for _ in range(rows.num_rows):
+                    if self._bad.head is not None:
+                        yield from self._take_aside()
+                    self._number += 1
+                    numbers.append(self._number)
+                if numbers:
+                    last, number = rows.slice(rows.num_rows - 1), numbers[-1]
+                yield self._batch(rows, numbers)
+                yield from self._take_aside()
             if self._stream.quotes % 2 and self._ends_in_quotes(last, number):
-                row = max(number, *(bad[0] for bad in self._bad)) if self._bad else number
+                row = max(number, self._bad.last.number) if self._bad.last else number
                 raise ReadFailure(f"a quotation mark in row {row} is opened and never closed")
-            if self._bad:
-                yield self._tail(number)
+            yield from self._take_aside(rest=True)
+            if self._unreadable:
+                yield self._without_rows()
         except pa.ArrowInvalid as error:
             if "straddl" in str(error):
                 raise ReadFailure(
                     f"a row is longer than {_BLOCK >> 20} MB, or a quotation mark is opened and never closed"
                 ) from error
             raise ReadFailure(f"the CSV can't be read: {error}") from error
+        finally:
+            self._bad.close()
 
     def _ends_in_quotes(self, last: pa.RecordBatch | None, number: int) -> bool:
         """Whether the last row, of which there is an odd quotation mark, swallowed the file's end.
 
         ``last`` is the last row that fits, the ``number``-th.
         """
-        if self._bad and self._bad[-1][0] > number:
-            return bool({"\n", "\r"} & set(self._bad[-1][2])) or self._is_open(self._stream.last_line)
+        bad = self._bad.last
+        if bad is not None and bad.number > number:
+            return bool({"\n", "\r"} & set(bad.text)) or self._is_open(self._stream.last_line)
         if last is None:
             return False
         spans = any({10, 13} & set(value or b"") for value in last.to_pylist()[0].values())
@@ -98,19 +116,34 @@ class CsvDecoder:
 
     def _set_aside(self, row: arrow_csv.InvalidRow) -> str:
         # Arrow counts records from 1 with the header; the load counts from 1 without it.
-        self._bad.append((row.number - 1, row.actual_columns, row.text))
+        self._bad.append(Misfit(row.number - 1, row.actual_columns, row.text))
         return "skip"
 
-    def _batch(self, rows: pa.RecordBatch, last: int) -> tuple[Batch, int]:
-        """The batch, numbered on from ``last``; numbers of rows set aside are left out."""
-        skipped = {number for number, _, _ in self._bad}
-        numbers: list[int] = []
-        while len(numbers) < rows.num_rows:
-            last += 1
-            if last not in skipped:
-                numbers.append(last)
-        unreadable = [self._misfit(*bad) for bad in self._bad if bad[0] <= last]
-        self._bad = [bad for bad in self._bad if bad[0] > last]
+    def _take_aside(self, *, rest: bool = False) -> Iterator[Batch]:
+        """Take the misfits that follow the last numbered row, or all the ``rest``.
+
+        Yields whenever there are enough for a batch of their own; what is left goes with the
+        next batch.
+        """
+        while (head := self._bad.head) is not None and (rest or head.number <= self._number + 1):
+            bad = self._bad.take()
+            self._number = max(self._number, bad.number)
+            self._unreadable.append(self._misfit(*bad))
+            self._unreadable_text += len(bad.text)
+            if len(self._unreadable) >= _ASIDE_ROWS or self._unreadable_text >= _ASIDE_TEXT:
+                yield self._without_rows()
+
+    def _hand_over(self) -> list[Unreadable]:
+        handed, self._unreadable, self._unreadable_text = self._unreadable, [], 0
+        return handed
+
+    def _without_rows(self) -> Batch:
+        empty = {name: pa.array([], pa.string()) for name in self.columns}
+        return make_batch(pa.array([], pa.int64()), empty, self._hand_over())
+
+    def _batch(self, rows: pa.RecordBatch, numbers: list[int]) -> Batch:
+        """The rows of these numbers as text, and the misfits taken before them."""
+        unreadable = self._hand_over()
         columns: dict[str, pa.Array] = {}
         broken: set[int] = set()
         for name, column in zip(self.columns, rows.columns, strict=True):
@@ -122,13 +155,7 @@ class CsvDecoder:
                 unreadable.append(self._not_utf8(numbers[index], rows, index))
             batch_numbers = batch_numbers.filter(keep)
             columns = {name: column.filter(keep) for name, column in columns.items()}
-        return make_batch(batch_numbers, columns, unreadable), last
-
-    def _tail(self, last: int) -> Batch:
-        empty = {name: pa.array([], pa.string()) for name in self.columns}
-        unreadable = [self._misfit(*bad) for bad in self._bad]
-        self._bad = []
-        return make_batch(pa.array([], pa.int64()), empty, unreadable)
+        return make_batch(batch_numbers, columns, unreadable)
 
     def _misfit(self, number: int, fields: int, text: str) -> Unreadable:
         expected = len(self.columns)
@@ -153,13 +180,20 @@ class CsvDecoder:
 
 
 def _header(line: str, table: Table) -> tuple[str, list[str]]:
+    """The delimiter that makes most names known, and the names; raises :class:`ReadFailure`."""
     best: tuple[int, str, list[str]] | None = None
+    fault: csv.Error | None = None
     for delimiter in _DELIMITERS:
-        names = next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+        try:
+            names = next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+        except csv.Error as error:  # a name of more than 131,072 characters
+            fault = error
+            continue
         known = len(set(names) & set(table.column_names))
         if best is None or known > best[0]:
             best = (known, delimiter, names)
-    assert best is not None
+    if best is None:
+        raise ReadFailure(f"the first line is no CSV header: {fault}") from fault
     return best[1], best[2]
 
 

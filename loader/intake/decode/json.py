@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -12,9 +12,11 @@ import pyarrow as pa
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, Unreadable, make_batch
 
+#: A batch ends at so many rows, or so many characters of text.
 _ROWS = 10_000
+_TEXT = 8 << 20
 #: A line longer than this is not one record of a table.
-_LINE_LIMIT = 64 << 20
+_LINE_LIMIT = 16 << 20
 
 
 class _Raw(str):
@@ -32,8 +34,7 @@ class _NotJson(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         raise _NotJson(f"names {twice!r} twice")
     return found
 
@@ -76,6 +77,28 @@ def _write(value: Any) -> str:
     return "".join(written)
 
 
+class _Piece:
+    """The rows of one batch while they come; ``start`` is the number of the row before them."""
+
+    def __init__(self, columns: tuple[str, ...], start: int = 0) -> None:
+        self.start = start
+        self.numbers: list[int] = []
+        self.unreadable: list[Unreadable] = []
+        self._values: dict[str, list[str | None]] = {name: [] for name in columns}
+
+    def add(self, number: int, row: dict[str, str | None] | Unreadable) -> None:
+        if isinstance(row, Unreadable):
+            self.unreadable.append(row)
+            return
+        self.numbers.append(number)
+        for name, values in self._values.items():
+            values.append(row.get(name))
+
+    def batch(self) -> Batch:
+        arrays = {name: pa.array(column, pa.string()) for name, column in self._values.items()}
+        return make_batch(pa.array(self.numbers, pa.int64()), arrays, self.unreadable)
+
+
 class _RowReader:
     """Turns parsed records into batches of text columns."""
 
@@ -85,25 +108,18 @@ class _RowReader:
         self._json = {c.name for c in table.columns if c.type.family == "jsonb"}
 
     def batches(self, records: Iterable[Any]) -> Iterator[Batch]:
-        """``records`` are parsed values, or :class:`_NotJson` with a raw line."""
-        numbered = enumerate(records, 1)
-        while piece := list(islice(numbered, _ROWS)):
-            yield self._batch(piece)
-
-    def _batch(self, piece: list[tuple[int, Any]]) -> Batch:
-        numbers: list[int] = []
-        values: dict[str, list[str | None]] = {name: [] for name in self.columns}
-        unreadable: list[Unreadable] = []
-        for number, record in piece:
+        """``records`` are parsed values, or a raw line with what is wrong in it."""
+        size, piece = 0, _Piece(self.columns)
+        for number, record in enumerate(records, 1):
             row = self._row(number, record)
-            if isinstance(row, Unreadable):
-                unreadable.append(row)
-                continue
-            numbers.append(number)
-            for name in self.columns:
-                values[name].append(row.get(name))
-        arrays = {name: pa.array(column, pa.string()) for name, column in values.items()}
-        return make_batch(pa.array(numbers, pa.int64()), arrays, unreadable)
+            piece.add(number, row)
+            text = row.payload if isinstance(row, Unreadable) else row
+            size += sum(len(value) for value in text.values() if value)
+            if number - piece.start >= _ROWS or size >= _TEXT:
+                yield piece.batch()
+                size, piece = 0, _Piece(self.columns, number)
+        if piece.numbers or piece.unreadable:
+            yield piece.batch()
 
     def _row(self, number: int, record: Any) -> dict[str, str | None] | Unreadable:
         if isinstance(record, tuple):
@@ -163,7 +179,7 @@ class NdjsonDecoder:
         first = True
         while line := self._stream.readline(_LINE_LIMIT):
             if len(line) >= _LINE_LIMIT:
-                raise ReadFailure("a line is longer than 64 MB: write one record a line")
+                raise ReadFailure(f"a line is longer than {_LINE_LIMIT >> 20} MB: write one record a line")
             if first:
                 line, first = line.removeprefix(b"\xef\xbb\xbf"), False
             if not line.strip():

@@ -12,8 +12,13 @@ import pyarrow.parquet as pq
 
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
+from loader.intake.decode.width import row_width
 
 _ROWS = 65_536
+#: Rows times the widest value of each column: what one batch may take as text.
+_BATCH_BYTES = 32 << 20
+#: Arrow keeps the different texts of a row group until its end: what these may take.
+_GROUP_BYTES = 256 << 20
 _MOMENT = "%Y-%m-%dT%H:%M:%S"
 #: What Arrow raises for a file that it can't read; a damaged one may hold any bytes for a name.
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -24,23 +29,59 @@ class ParquetDecoder:
 
     def __init__(self, stream: BinaryIO, table: Table) -> None:
         try:
-            self._file = pq.ParquetFile(stream)
-            names = self._file.schema_arrow.names
+            whole = pq.ParquetFile(stream)
+            names = whole.schema_arrow.names
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {error}") from error
         self.columns = check_columns(table, names)
-        self.rows = self._file.metadata.num_rows
+        self.rows = whole.metadata.num_rows
+        try:
+            # a value that a small file repeats a million times is then held once
+            self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
+        except _UNREADABLE as error:
+            raise ReadFailure(f"this is not a Parquet file: {error}") from error
 
     def __iter__(self) -> Iterator[Batch]:
         last = 0
         try:
-            for rows in self._file.iter_batches(batch_size=_ROWS):
-                numbers = pa.array(range(last + 1, last + rows.num_rows + 1), pa.int64())
-                last += rows.num_rows
-                columns = {name: _as_text(column) for name, column in zip(self.columns, rows.columns, strict=True)}
-                yield make_batch(numbers, columns, [])
+            for rows in self._file.iter_batches(batch_size=self._batch_size()):
+                if rows.nbytes > _GROUP_BYTES:
+                    raise ReadFailure(
+                        f"a row group holds more than {_GROUP_BYTES >> 20} MB of different texts; "
+                        "write the file in smaller row groups"
+                    )
+                for column in rows.columns:
+                    _check_indices(column)
+                width = sum(row_width(column) for column in rows.columns)
+                step = max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
+                for start in range(0, rows.num_rows, step):
+                    piece = rows.slice(start, step)
+                    numbers = pa.array(range(last + 1, last + piece.num_rows + 1), pa.int64())
+                    last += piece.num_rows
+                    columns = {name: _as_text(column) for name, column in zip(self.columns, piece.columns, strict=True)}
+                    yield make_batch(numbers, columns, [])
         except _UNREADABLE as error:
             raise ReadFailure(f"the Parquet file is damaged after row {last}: {error}") from error
+
+    def _batch_size(self) -> int:
+        """Rows to read at once, of which values that differ stay within the batch's bytes."""
+        groups = (self._file.metadata.row_group(index) for index in range(self._file.metadata.num_row_groups))
+        width = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows > 0), default=0)
+        return max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
+
+
+def _texts(file: pq.ParquetFile) -> list[str]:
+    """The paths of the columns of free length, nested ones too."""
+    columns = (file.schema.column(index) for index in range(len(file.schema)))
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+
+
+def _check_indices(column: pa.Array) -> None:
+    """Raises ``ArrowInvalid`` when a damaged file points outside of a dictionary."""
+    if pa.types.is_dictionary(column.type):
+        ends = pc.min_max(column.indices).as_py()
+        if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] < len(column.dictionary):
+            raise pa.ArrowInvalid("a value is not in its dictionary")
 
 
 def _as_text(column: pa.Array) -> pa.Array:

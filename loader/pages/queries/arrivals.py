@@ -68,8 +68,9 @@ class TableFreshness:
 def freshness(connection: Connection, contract: Contract, now: datetime) -> list[TableFreshness]:
     """Every table of the contract, the latest first.
 
-    The last load that succeeded counts, not the last row that changed. Loads that the loader
-    or a mender made of rows already here (release, replay) are no news from the source.
+    The last load that succeeded counts, not the last row that changed, and only if one of its
+    rows was good: let in, waiting, or here before. Loads that the loader or a mender made of
+    rows already here (release, replay) are no news from the source.
     """
     tables = sorted(contract, key=lambda table: table.id)
     query = sa.text(
@@ -78,6 +79,7 @@ def freshness(connection: Connection, contract: Contract, now: datetime) -> list
         "inner join lateral ("
         "select finished_at from ledger.loads where source = k.source "
         "and table_name = k.table_name and status = 'succeeded' and door = any(:doors) "
+        "and accepted + duplicates + waiting > 0 "
         "order by load_id desc limit 1) as l on true"
     )
     names = {

@@ -124,7 +124,7 @@ function makeCombobox(input) {
     options[active].scrollIntoView({ block: "nearest" });
     input.setAttribute("aria-activedescendant", options[active].id);
   };
-  const show = (choices) => {
+  const show = (choices, waits) => {
     list.replaceChildren(...choices.map((choice, index) => {
       const option = document.createElement("li");
       option.id = `${list.id}-${index}`;
@@ -145,7 +145,7 @@ function makeCombobox(input) {
     input.setAttribute("aria-expanded", String(choices.length > 0));
     input.removeAttribute("aria-activedescendant");
     const same = choices.find((choice) => choice.value === input.value.trim());
-    picked.textContent = same ? same.label : choices.length === 0 && input.value.trim() ? "nothing found; the row would wait" : "";
+    picked.textContent = same ? same.label : waits ? "nothing found; the row would wait" : choices.length === 0 && input.value.trim() ? "nothing found" : "";
   };
   const search = async () => {
     asked += 1;
@@ -154,8 +154,8 @@ function makeCombobox(input) {
       const answer = await fetch(`${input.dataset.choices}?q=${encodeURIComponent(input.value.trim())}`, {
         headers: { Accept: "application/json" },
       });
-      const { choices } = await answer.json();
-      if (mine === asked) show(choices);
+      const { choices, waits } = await answer.json();
+      if (mine === asked) show(choices, waits);
     } catch {
       if (mine === asked) close(); // logged out or offline: it is a plain text box then
     }

@@ -87,6 +87,28 @@ def test_as_of_is_the_latest_business_date_let_in_or_what_the_caller_says(shop: 
     assert shop.sql("select distinct as_of from mart_operations.order_list") == [(date(2017, 12, 31),)]
 
 
+def test_an_order_dated_in_the_future_moves_today_no_further_than_the_newest_load(shop: Shop) -> None:
+    """The day after the load's own day in the shop's zone, and only loads up to the bound count."""
+    in_2107 = (2, "placed", "2107-06-01 12:00+00", "2017-06-04 12:00+00")
+    shop.load(orders=[order(1, day=3)])
+    future = shop.load(orders=[in_2107])
+    finished = "update ledger.loads set finished_at = %s where load_id = %s"
+    shop.sql(finished, "2017-06-04 12:00+00", future - 1)
+    shop.sql(finished, "2017-06-06 03:00+00", future)  # 23:00 of the 5th in New York
+    shop.sql(
+        "insert into ledger.loads (source, table_name, door, principal, status, finished_at)"
+        " values ('erp', 'orders', 'hand', 'test', 'failed', '2018-01-01')"  # has no number: let nothing in
+    )
+    assert shop.dbt("run").success
+    assert shop.latest_build()["as_of"] == date(2017, 6, 6)
+    assert shop.dbt("run", "--vars", "as_of: 2107-06-01").success
+    assert shop.latest_build()["as_of"] == date(2107, 6, 1)
+
+    shop.load(orders=[order(2, day=4)])  # set right
+    assert shop.dbt("run").success
+    assert shop.latest_build()["as_of"] == date(2017, 6, 4)
+
+
 def test_what_can_not_be_a_build_is_said_clearly(shop: Shop) -> None:
     shop.load(orders=[order(1)])
     assert "no build to test yet" in shop.dbt("test").said

@@ -82,6 +82,7 @@ create table ledger.users (
     name text not null unique,
     password_hash text not null,
     active boolean not null default true,
+    session_epoch bigint not null default 0,
     created_at timestamptz not null default now(),
     last_login_at timestamptz
 );
@@ -127,6 +128,7 @@ create table ledger.model_watermarks (
     relation text primary key,
     seq bigint not null,
     build_id bigint,
+    fingerprint text not null,
     moved_at timestamptz not null default now()
 );
 """

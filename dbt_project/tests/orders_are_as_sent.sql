@@ -1,0 +1,116 @@
+-- Every order in fct_orders says what staging says of it, and its totals are those
+-- of its lines in staging. One row an order that differs, is missing or is there
+-- without being in staging.
+{% set compared_columns = [
+    'customer_key',
+    'customer_id',
+    'location_key',
+    'location_id',
+    'channel',
+    'order_status',
+    'is_cancelled',
+    'currency_code',
+    'ordered_at',
+    'order_date',
+    'has_lines',
+    'line_count',
+    'units',
+    'sales_amount',
+    'retail_discount',
+    'coupon_discount',
+    'coupon_match_discount',
+    'gross_amount',
+    'discount_amount',
+] %}
+
+with fact as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_erp__orders') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('stg_erp__order_lines') }}
+
+),
+
+totals as (
+
+    select
+        order_id,
+        count(*) as line_count,
+        sum(quantity) as units,
+        sum(sales_amount) as sales_amount,
+        sum(retail_discount) as retail_discount,
+        sum(coupon_discount) as coupon_discount,
+        sum(coupon_match_discount) as coupon_match_discount
+    from order_lines
+    group by order_id
+
+),
+
+expected as (
+
+    select
+        orders.order_id,
+        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
+        orders.customer_id,
+        {{ surrogate_key(['orders.location_id']) }} as location_key,
+        orders.location_id,
+        orders.channel,
+        orders.order_status,
+        orders.order_status = 'cancelled' as is_cancelled,
+        orders.currency_code,
+        orders.ordered_at,
+        {{ business_date('orders.ordered_at') }} as order_date,
+        totals.order_id is not null as has_lines,
+        coalesce(totals.line_count, 0) as line_count,
+        coalesce(totals.units, 0) as units,
+        coalesce(totals.sales_amount, 0) as sales_amount,
+        coalesce(totals.retail_discount, 0) as retail_discount,
+        coalesce(totals.coupon_discount, 0) as coupon_discount,
+        coalesce(totals.coupon_match_discount, 0) as coupon_match_discount,
+        coalesce(totals.sales_amount + totals.retail_discount + totals.coupon_match_discount, 0) as gross_amount,
+        coalesce(totals.retail_discount + totals.coupon_match_discount, 0) as discount_amount
+    from orders
+    left join totals on orders.order_id = totals.order_id
+
+),
+
+compared as (
+
+    select
+        coalesce(fact.order_id, expected.order_id) as order_id,
+        {% for column in compared_columns -%}
+        fact.{{ column }},
+        expected.{{ column }} as expected_{{ column }},
+        {% endfor -%}
+        fact.order_id is null as is_missing,
+        expected.order_id is null as is_surplus
+    from fact
+    full outer join expected on fact.order_id = expected.order_id
+
+)
+
+select
+    order_id,
+    {% for column in compared_columns -%}
+    {{ column }},
+    expected_{{ column }},
+    {% endfor -%}
+    is_missing,
+    is_surplus
+from compared
+where
+    is_missing
+    or is_surplus
+    {% for column in compared_columns -%}
+    or {{ column }} is distinct from expected_{{ column }}
+    {% endfor %}

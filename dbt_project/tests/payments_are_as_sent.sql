@@ -1,0 +1,92 @@
+-- Every payment in fct_payments says what staging says of it and of its order.
+-- One row a payment that differs, is missing or is there without being in staging.
+{% set compared_columns = [
+    'order_id',
+    'customer_key',
+    'customer_id',
+    'location_key',
+    'location_id',
+    'channel',
+    'payment_method',
+    'payment_status',
+    'currency_code',
+    'paid_at',
+    'payment_date',
+    'amount',
+    'net_amount',
+] %}
+
+with fact as (
+
+    select * from {{ ref('fct_payments') }}
+
+),
+
+payments as (
+
+    select * from {{ ref('stg_erp__payments') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_erp__orders') }}
+
+),
+
+expected as (
+
+    select
+        payments.payment_id,
+        payments.order_id,
+        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
+        orders.customer_id,
+        {{ surrogate_key(['orders.location_id']) }} as location_key,
+        orders.location_id,
+        orders.channel,
+        payments.payment_method,
+        payments.payment_status,
+        payments.currency_code,
+        payments.paid_at,
+        {{ business_date('payments.paid_at') }} as payment_date,
+        payments.amount,
+        case
+            when payments.payment_status = 'captured' then payments.amount
+            when payments.payment_status = 'refunded' then -payments.amount
+            else 0
+        end as net_amount
+    from payments
+    left join orders on payments.order_id = orders.order_id
+
+),
+
+compared as (
+
+    select
+        coalesce(fact.payment_id, expected.payment_id) as payment_id,
+        {% for column in compared_columns -%}
+        fact.{{ column }},
+        expected.{{ column }} as expected_{{ column }},
+        {% endfor -%}
+        fact.payment_id is null as is_missing,
+        expected.payment_id is null as is_surplus
+    from fact
+    full outer join expected on fact.payment_id = expected.payment_id
+
+)
+
+select
+    payment_id,
+    {% for column in compared_columns -%}
+    {{ column }},
+    expected_{{ column }},
+    {% endfor -%}
+    is_missing,
+    is_surplus
+from compared
+where
+    is_missing
+    or is_surplus
+    {% for column in compared_columns -%}
+    or {{ column }} is distinct from expected_{{ column }}
+    {% endfor %}
