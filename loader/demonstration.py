@@ -70,7 +70,7 @@ def _load(engine: sa.Engine, contract: Contract, folder: Path, load: Any, step: 
             folder / load.file,
             principal=PRINCIPAL,
             idempotency_key=load.key,
-            progress=lambda rows: step.progress(f"loading {load.table}", rows, load.rows),
+            progress=lambda rows: step.progress(f"loading {load.table}", rows, load.rows, "rows"),
         )
     except (LoadFailed, KeyReused, StillRunning, OSError) as error:
         raise Remedy(

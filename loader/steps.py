@@ -18,24 +18,24 @@ RATE_SECONDS = 1.0  # a count that is younger has no rate worth a word
 class Counter:
     """How far one count is: done, of how many, how fast, and how long it will still take."""
 
-    def __init__(self, unit: str = "") -> None:
+    def __init__(self) -> None:
         self.done: int | None = None
         self.total: int | None = None
-        self._unit = unit
+        self.unit = ""
         self._began = time.monotonic()
 
-    def set(self, done: int | None, total: int | None) -> None:
+    def set(self, done: int | None, total: int | None, unit: str) -> None:
         """A smaller number, or another total, is another count: its rate begins anew."""
         if total != self.total or (done or 0) < (self.done or 0):
             self._began = time.monotonic()
-        self.done, self.total = done, total
+        self.done, self.total, self.unit = done, total, unit
 
     def __str__(self) -> str:
         """``1,200 of 3,000 rows, 400/s, 5 s left``; without what is not known."""
         if self.done is None:
             return ""
         text = f"{self.done:,}" + (f" of {self.total:,}" if self.total else "")
-        text += f" {self._unit}" if self._unit else ""
+        text += f" {self.unit}" if self.unit else ""
         seconds = time.monotonic() - self._began
         if self.done <= 0 or seconds < RATE_SECONDS:
             return text
@@ -53,11 +53,11 @@ class Display:
     `at_once`: the bar is there from the start; else only when the work has taken a while.
     """
 
-    def __init__(self, name: str, console: Console, unit: str = "", at_once: bool = True) -> None:
+    def __init__(self, name: str, console: Console, at_once: bool = True) -> None:
         self.name = name
         self._console = console
         self._at_once = at_once
-        self._count = Counter(unit)
+        self._count = Counter()
         self._began = self._spoke = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
@@ -83,10 +83,10 @@ class Display:
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def show(self, what: str, done: int | None = None, total: int | None = None) -> None:
-        """Says how far `what` is: `done` of `total` things, either of them unknown as None.
+    def show(self, what: str, done: int | None = None, total: int | None = None, unit: str = "") -> None:
+        """Says how far `what` is: `done` of `total` `unit`s, either number unknown as None.
         An empty `what` is the display's own name."""
-        self._count.set(done, total)
+        self._count.set(done, total, unit)
         if self.seconds < QUIET_SECONDS and not self._at_once:
             return
         now = time.monotonic()

@@ -19,8 +19,8 @@ def counted(what: str, total: int | None = None, quiet: bool = False) -> Iterato
     if quiet:
         yield lambda rows: None
         return
-    with Display(what, Console(stderr=True), unit="rows", at_once=False) as display:
-        yield lambda rows: display.show("", rows, total)
+    with Display(what, Console(stderr=True), at_once=False) as display:
+        yield lambda rows: display.show("", rows, total, "rows")
 
 
 def rows_of(path: Path) -> int | None:
