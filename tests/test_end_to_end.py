@@ -22,10 +22,12 @@ from loader.app import create_app
 from loader.contract.model import Contract
 from loader.contract.read import read_contract
 from loader.intake.load import load_file, load_stream
+from loader.ledger import access
 from loader.ledger.loads import Origin
 from loader.settings import Settings
 from loader.steps import Steps
 from tests.conftest import ROOT
+from tests.pages.desk import NAME, PASSWORD, log_in
 
 SCALE = 0.01
 INCREMENTAL = ("fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions")
@@ -207,6 +209,8 @@ def test_one_changed_line_changes_form_document_verdict_and_test(
         "country_code": "US", "timezone": "America/New_York", "opened_on": "2001-01-01",
         "updated_at": "2017-01-01T00:00:00Z",
     }  # fmt: skip
+    with engine.begin() as connection:
+        access.set_password(connection, NAME, PASSWORD)
     before = seen(here, engine, row)
     assert before == (False, False, "rejected")
     with pytest.raises(AssertionError, match="accepted_values"):
@@ -225,8 +229,7 @@ def seen(settings: Settings, engine: sa.Engine, row: dict[str, Any]) -> tuple[bo
     """Whether the form and the API's document offer the value, and what the door says of it."""
     app = create_app(settings)
     client = app.test_client()
-    with client.session_transaction() as session:
-        session["user_id"], session["user"] = 1, "ann"
+    assert log_in(client).status_code == 303
     form = client.get("/tables/erp/locations/new").text
     document = client.get("/api/v1/openapi.json").get_json()
     choices = document["components"]["schemas"]["erp.locations"]["properties"]["location_type"]["enum"]

@@ -19,6 +19,7 @@ class Seen:
 
     let_in: int = 0
     duplicates: int = 0
+    released: int = 0
     broken: Counter[str] = field(default_factory=Counter)
 
 
@@ -39,6 +40,19 @@ def check_load(bench: Bench, table_id: str, rows: list[Row], receipt: Receipt, s
     check_warnings(bench, table_id, receipt, seen)
     seen.let_in += receipt.accepted
     seen.duplicates += receipt.duplicates
+
+
+def check_waiting(bench: Bench, table_id: str) -> None:
+    """Every row that waits has a parent to wait for, as dbt sees it; nothing waits in vain."""
+    table = bench.table(table_id)
+    rules = [rule.test_id for rule in table.relationships if rule.severity == "error" and rule.test_id]
+    waiting = bench.fetch(
+        "select row, payload from ledger.rejects where status = 'waiting' and source = %s and table_name = %s",
+        table.source, table.name,
+    )  # fmt: skip
+    for row, payload in waiting:
+        with bench.forced(table_id, {row: payload}, in_place=True):
+            assert any(bench.failures(bench.project.tests[rule], [table_id]) for rule in rules), payload
 
 
 def check_let_in(bench: Bench, table_id: str, rows: list[Row], brought: dict[int, dict[str, Any]]) -> None:
@@ -195,7 +209,7 @@ def _found(
         return bench.failures(test, forced=[table.id])
 
     with bench.connection.begin_nested() as point:
-        bench.fetch(f"insert into {copy} select * from {table.mirror}")
+        bench.fetch(f"insert into {copy} select * from {table.mirror} where _load_id <= {receipt.load_id}")
         if isinstance(rule, UniqueRule):
             # the later of two rows is warned of: what the load adds to what dbt counts
             all_of_them = failing()

@@ -22,13 +22,13 @@ class RowMaker:
     def __init__(self, project: Project, world: dict[str, list[Row]]) -> None:
         self.project, self.world = project, world
 
-    def rows(self, table: str, most: int) -> st.SearchStrategy[list[Row]]:
-        """Lists of rows: world rows with a key of few choices, some columns anew, some spoilt."""
+    def rows(self, table: str, most: int, least: int = 1, spoil: int = 2) -> st.SearchStrategy[list[Row]]:
+        """Lists of rows: world rows with a key of few choices, some columns anew, some spoilt (at most `spoil`)."""
         kinds, tests = self.project.columns[table], self.project.tests_of(table)
         own = {name: [t for t in tests if t.column == name] for name in kinds}
-        fresh = {name: good(kind, own[name], self._is_chosen(table, name)) for name, kind in kinds.items()}
+        fresh = {name: good(kind, own[name], self._choices(table, name)) for name, kind in kinds.items()}
         spoilt = {name: bad(kind, own[name]) for name, kind in kinds.items()}
-        always = [name for name in kinds if self._is_chosen(table, name)]
+        always = [name for name in kinds if self._choices(table, name)]
         others = sorted(set(kinds) - set(always))
         families = [(self._columns(test), self._parents(test)) for test in tests if test.name.startswith("rel")]
 
@@ -40,11 +40,11 @@ class RowMaker:
                 row[name] = draw(fresh[name])
             for columns, parents in families:
                 row.update(zip(columns, draw(st.sampled_from(parents)), strict=True))
-            for name in draw(st.lists(st.sampled_from(sorted(kinds)), max_size=2)):
+            for name in draw(st.lists(st.sampled_from(sorted(kinds)), max_size=spoil)):
                 row[name] = draw(spoilt[name])
             return row
 
-        return st.lists(made(), min_size=1, max_size=most)
+        return st.lists(made(), min_size=least, max_size=most)
 
     def sweep(self, table: str, together: Sequence[Row] = ()) -> list[list[Row]]:
         """Loads in which each column takes each value that its rules or its type might refuse, one a row.
@@ -99,11 +99,12 @@ class RowMaker:
         )
         return list(source["config"]["meta"]["primary_key"])
 
-    def _is_chosen(self, table: str, column: str) -> bool:
-        """Whether the column is of the key, or of a unique rule: few values then, so that rows meet."""
-        return column in self._key(table) or any(
-            column in self._columns(test) for test in self.project.tests_of(table) if test.name.startswith("unique")
-        )
+    def _choices(self, table: str, column: str) -> int:
+        """How many values the column has, so that rows meet: few in the key, more in a unique rule, 0 for any."""
+        if column in self._key(table):
+            return 4
+        unique = [test for test in self.project.tests_of(table) if test.name.startswith("unique")]
+        return 20 if any(column in self._columns(test) for test in unique) else 0
 
     def _columns(self, test: DbtTest) -> list[str]:
         return [test.column] if test.column else list(test.arguments.get("columns", []))

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from loader.contract.types import SUPPORTED
 from tests.conftest import ROOT
 from tests.property.bench import bench
-from tests.property.judgement import Seen, check_load
+from tests.property.judgement import Seen, check_dbt_finds_nothing, check_load, check_waiting
 from tests.property.projects import Project, Row, table_names
 from tests.property.rows import RowMaker
 from tests.property.worlds import TOGETHER
@@ -84,6 +84,43 @@ def test_every_rule_refuses_what_dbt_finds_and_nothing_else(ready: Ready, projec
 def test_door_and_dbt_agree(ready: Ready, project: str, table: str) -> None:
     seen = search(ready(project), table, examples=8 if project == "laboratory" else 4, rows=12, deep=False)
     assert seen.let_in
+
+
+FAMILY = ["lab.people", "lab.rooms", "lab.visits"]
+
+
+def search_family(ready: Ready, examples: int, deep: bool) -> Seen:
+    """Loads of parents and children in any order: after each, all of the family agrees."""
+    project, engine, maker = ready("laboratory")
+    seen = Seen()
+    loads = st.sampled_from(FAMILY).flatmap(lambda table: st.tuples(st.just(table), maker.rows(table, 8, 4, 0)))
+
+    @settings(
+        max_examples=examples, derandomize=not deep, deadline=None, database=None, print_blob=deep,
+        suppress_health_check=QUIET, phases=[Phase.generate], report_multiple_bugs=False,
+    )  # fmt: skip
+    @given(st.lists(loads, min_size=3, max_size=6))
+    def agree(sequence: list[tuple[str, list[Row]]]) -> None:
+        with bench(project, engine) as here:
+            for table, rows in sequence:
+                receipt = here.load(table, rows)
+                check_load(here, table, rows, receipt, seen)
+                for each in FAMILY:
+                    check_dbt_finds_nothing(here, each)
+                    check_waiting(here, each)
+                seen.released += sum(release.accepted for release in receipt.releases)
+
+    agree()
+    return seen
+
+
+def test_rows_that_waited_come_in_with_their_parents_and_agree(ready: Ready) -> None:
+    assert search_family(ready, examples=12, deep=False).released
+
+
+@pytest.mark.deep
+def test_rows_that_waited_agree_in_many_more_orders(ready: Ready) -> None:
+    assert search_family(ready, examples=400, deep=True).released
 
 
 @pytest.mark.deep

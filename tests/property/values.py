@@ -58,13 +58,13 @@ def _bounds(tests: Sequence[DbtTest]) -> tuple[list[Any], list[Any]]:
     return least, most
 
 
-def _whole(kind: Kind, tests: Sequence[DbtTest], is_key: bool) -> Texts:
+def _whole(kind: Kind, tests: Sequence[DbtTest], choices: int) -> Texts:
     least, most = _bounds(tests)
-    low = max([int(b) for b in least], default=1 if is_key else -3)
-    high = min([int(b) for b in most], default=low + (5 if is_key else 12))
+    low = max([int(b) for b in least], default=1 if choices else -3)
+    high = min([int(b) for b in most], default=low + (choices - 1 if choices else 12))
     high = min(high, 2 ** WHOLE_BITS[kind.family] - 1)
-    near = st.integers(low, min(high, low + 12)).map(str)
-    return near if is_key else st.one_of(near, near.map(lambda t: t if t[0] == "-" else "+" + t), near.map(_padded))
+    near = st.integers(low, min(high, low + (choices or 12))).map(str)
+    return near if choices else st.one_of(near, near.map(lambda t: t if t[0] == "-" else "+" + t), near.map(_padded))
 
 
 def _padded(text: str) -> str:
@@ -143,8 +143,8 @@ def _matching(pattern: str, tests: Sequence[DbtTest]) -> Texts:
     return texts.filter(lambda text: len(text) <= longest and "\0" not in text)
 
 
-def good(kind: Kind, tests: Sequence[DbtTest], is_key: bool = False) -> Texts:
-    """Texts that the column should take."""
+def good(kind: Kind, tests: Sequence[DbtTest], choices: int = 0) -> Texts:
+    """Texts that the column should take; `choices`: only so many, so that rows meet."""
     for test in tests:
         if test.name == "accepted_values" and test.severity == "error" and test.where is None:
             # as dbt writes them: a boolean of the YAML is Python's word for it
@@ -154,13 +154,13 @@ def good(kind: Kind, tests: Sequence[DbtTest], is_key: bool = False) -> Texts:
             return _matching(test.arguments["pattern"], tests)
     match kind.family:
         case "smallint" | "integer" | "bigint":
-            return _whole(kind, tests, is_key)
+            return _whole(kind, tests, choices)
         case "numeric":
             return _numeric(kind, tests)
         case "double precision":
             return st.floats(allow_nan=False, allow_infinity=False).map(repr)
         case "text":
-            return st.sampled_from(["A", "B", "can't"]) if is_key else WORDS
+            return st.sampled_from(["A", "B", "can't", *(f"n{n}" for n in range(choices - 3))]) if choices else WORDS
         case "varchar":
             return st.text(LETTERS, min_size=1, max_size=kind.sizes[0])
         case "boolean":
@@ -173,9 +173,8 @@ def good(kind: Kind, tests: Sequence[DbtTest], is_key: bool = False) -> Texts:
         case "timestamp" | "timestamptz":
             return _moments(kind, tests)
         case "uuid":
-            return (
-                st.integers(1, 5).map("3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c1{}".format) if is_key else st.uuids().map(str)
-            )
+            few = st.integers(1, choices or 1).map("3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c{:02d}".format)
+            return few if choices else st.uuids().map(str)
         case "jsonb":
             return _JSON.map(json.dumps)
     raise AssertionError(f"no values of {kind}")
