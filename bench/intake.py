@@ -68,7 +68,7 @@ def main(rows: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        server = EmbeddedServer(home, port=5499)
+        server = EmbeddedServer(home, port=5498)
         server.start()
         try:
             measure(home, rows, rounds)
@@ -77,7 +77,7 @@ def main(rows: int, rounds: int) -> None:
 
 
 def measure(home: Path, rows: int, rounds: int) -> None:
-    settings = Settings(PROJECT, home, port=5499)
+    settings = Settings(PROJECT, home, port=5498)
     engine = make_engine(settings)
     contract = read_contract(PROJECT, home)
     migrate(engine, contract)

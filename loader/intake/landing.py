@@ -1,4 +1,4 @@
-"""The landing: where a load's rows stand as text, before anything is judged.
+"""The landing: where rows stand as text, before anything is judged.
 
 Temporary tables, gone with the transaction:
 
@@ -12,11 +12,9 @@ Temporary tables, gone with the transaction:
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from io import BytesIO, RawIOBase
+from collections.abc import Callable, Iterable
+from io import BytesIO
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
@@ -24,13 +22,15 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Table
 from loader.contract.types import literal
-from loader.intake.decode import Batch, Decoder
+from loader.intake.decode import Batch, Unreadable
 from loader.intake.sql import cursor, fetch, listed, run
 
 Progress = Callable[[int], None]
-_TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest")
-_COPY_SIZE = 1 << 20
-_BULK = 5000
+#: So many rows that tables are better read whole than looked up.
+BULK = 5000
+COPY_SIZE = 1 << 20
+_TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest", "spoken_against")
+_QUOTED = arrow_csv.WriteOptions(include_header=False)
 
 
 def create(connection: Connection, table: Table) -> None:
@@ -50,29 +50,75 @@ def create(connection: Connection, table: Table) -> None:
     )
 
 
-def fill(connection: Connection, table: Table, decoder: Decoder, progress: Progress | None = None) -> None:
-    """Bring the decoder's rows into the landing; memory is bounded by a batch."""
+def fill(connection: Connection, table: Table, batches: Iterable[Batch], progress: Progress | None = None) -> int:
+    """Bring the batches into the landing; their number of rows. Memory is bounded by a batch."""
     create(connection, table)
-    with tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b") as aside:
-        source = _CopySource(decoder, table, aside, progress)
-        target = listed(("_row", *decoder.columns, "_plain"))
-        with cursor(connection) as copying:
-            try:
-                copying.copy_expert(f"copy pg_temp.landing ({target}) from stdin (format csv)", source, _COPY_SIZE)
-            except psycopg2.Error as error:
-                if source.failure is not None:
-                    raise source.failure from error
-                raise
-            if source.set_aside:
-                aside.seek(0)
-                copying.copy_expert("copy pg_temp.unreadable from stdin (format csv)", aside, _COPY_SIZE)
-    if source.rows >= _BULK:
+    plainness = Plainness(table)
+    received = 0
+    for batch in batches:
+        add(connection, batch.rows, plainness.of(batch.rows))
+        keep_aside(connection, batch.unreadable)
+        received += batch.received
+        if progress is not None:
+            progress(received)
+    if received >= BULK:
         prepare_for_bulk(connection)
+    return received
+
+
+def add(connection: Connection, rows: pa.RecordBatch, is_plain: pa.Array) -> None:
+    """Append rows of text; ``is_plain`` says of each whether it is certain to be storable."""
+    if rows.num_rows:
+        marked = rows.append_column("_plain", is_plain)
+        copy(connection, f"pg_temp.landing ({listed(marked.schema.names)})", as_csv(marked))
+
+
+def keep_aside(connection: Connection, rows: list[Unreadable]) -> None:
+    """Append rows that no column could hold."""
+    lines = []
+    for row in rows:
+        payload = json.dumps(row.payload, ensure_ascii=False)
+        fields = (str(row.row), row.rule, row.column, row.message, payload)
+        lines.append(",".join("" if field is None else '"' + field.replace('"', '""') + '"' for field in fields))
+    if lines:
+        copy(connection, "pg_temp.unreadable", "\n".join(lines).encode())
+
+
+def copy(connection: Connection, target: str, body: bytes) -> None:
+    """COPY a CSV without a header; ``target`` is SQL for a table and its columns."""
+    with cursor(connection) as copying:
+        copying.copy_expert(f"copy {target} from stdin (format csv)", BytesIO(body), COPY_SIZE)
+
+
+def as_csv(rows: pa.RecordBatch) -> bytes:
+    """The rows as CSV: a text is quoted, so that an empty one is not NULL."""
+    out = BytesIO()
+    arrow_csv.write_csv(rows, out, _QUOTED)
+    return out.getvalue()
+
+
+class Plainness:
+    """Says of rows of text which are certain to be storable as they are meant."""
+
+    def __init__(self, table: Table) -> None:
+        self._patterns = {column.name: column.type.plain for column in table.columns}
+
+    def of(self, rows: pa.RecordBatch) -> pa.Array:
+        """One boolean a row: all its values are plainly spelled (see ``DataType.plain``)."""
+        plain = pa.repeat(pa.scalar(True), rows.num_rows)
+        for name in rows.schema.names[1:]:
+            pattern, values = self._patterns[name], rows.column(name)
+            if pattern is None:
+                plain = pc.and_(plain, pc.is_null(values))
+            elif pattern:
+                matches = pc.match_substring_regex(values, pattern)
+                plain = pc.and_(plain, pc.fill_null(matches, True))
+        return plain
 
 
 def is_bulk(connection: Connection) -> bool:
     """Whether the landing holds so many rows that tables are better read whole than looked up."""
-    return bool(fetch(connection, f"select count(*) >= {_BULK} from pg_temp.landing")[0][0])
+    return bool(fetch(connection, f"select count(*) >= {BULK} from pg_temp.landing")[0][0])
 
 
 def prepare_for_bulk(connection: Connection) -> None:
@@ -108,7 +154,7 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
         f"select a._row, {values} from pg_temp.arrived as a "
         "inner join ledger.rejects as r on r.reject_id = a.reject_id order by a._row",
     )
-    if taken >= _BULK:
+    if taken >= BULK:
         prepare_for_bulk(connection)
     run(
         connection,
@@ -117,80 +163,6 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
         "from pg_temp.arrived as a where a.reject_id = r.reject_id",
     )
     return taken
-
-
-class _CopySource(RawIOBase):
-    """A file for COPY that decodes as it is read; unreadable rows go to ``aside``."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        table: Table,
-        aside: tempfile.SpooledTemporaryFile[bytes],
-        progress: Progress | None,
-    ) -> None:
-        self._plain = {column.name: column.type.plain for column in table.columns}
-        self._pieces = self._encode(decoder)
-        self._piece = b""
-        self._aside = aside
-        self._progress = progress
-        self.rows = 0
-        self.set_aside = 0
-        #: Why the body could not be read further: COPY reports it as an error of its own.
-        self.failure: Exception | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._piece:
-            try:
-                self._piece = next(self._pieces)
-            except StopIteration:
-                return b""
-            except Exception as failure:
-                self.failure = failure
-                raise
-        if size < 0 or size >= len(self._piece):
-            piece, self._piece = self._piece, b""
-        else:
-            piece, self._piece = self._piece[:size], self._piece[size:]
-        return piece
-
-    def _encode(self, decoder: Decoder) -> Iterator[bytes]:
-        options = arrow_csv.WriteOptions(include_header=False)
-        for batch in decoder:
-            self._keep_aside(batch)
-            self.rows += batch.rows.num_rows
-            if batch.rows.num_rows:
-                out = BytesIO()
-                rows = batch.rows.append_column("_plain", self._is_plain(batch.rows))
-                arrow_csv.write_csv(rows, out, options)
-                yield out.getvalue()
-            if self._progress is not None:
-                self._progress(self.rows + self.set_aside)
-
-    def _is_plain(self, rows: pa.RecordBatch) -> pa.Array:
-        """Of each row, whether all its values are certain to be storable as they are meant."""
-        plain = pa.array([True] * rows.num_rows, pa.bool_())
-        for name in rows.schema.names[1:]:
-            pattern, values = self._plain[name], rows.column(name)
-            if pattern is None:
-                plain = pc.and_(plain, pc.is_null(values))
-            elif pattern:
-                matches = pc.match_substring_regex(values, pattern)
-                plain = pc.and_(plain, pc.fill_null(matches, True))
-        return plain
-
-    def _keep_aside(self, batch: Batch) -> None:
-        for row in batch.unreadable:
-            fields = (
-                str(row.row), row.rule, row.column, row.message,
-                json.dumps(row.payload, ensure_ascii=False),
-            )  # fmt: skip
-            line = ",".join("" if field is None else '"' + field.replace('"', '""') + '"' for field in fields)
-            self._aside.write(line.encode() + b"\n")
-        self.set_aside += len(batch.unreadable)
 
 
 def payload_of(alias: str) -> str:

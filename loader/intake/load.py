@@ -8,11 +8,16 @@ within the same transaction, by loads of their own.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import psycopg2
 import psycopg2.errors
@@ -21,10 +26,10 @@ from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.intake import landing
+from loader.intake import bulk, landing
 from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
-from loader.intake.settle import KEEP_AND_LOAD, Options, settle, settle_rejects
+from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
 from loader.intake.sql import run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
@@ -91,8 +96,7 @@ def load(
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
-            landing.fill(connection, table, open_decoder(), progress)
-            receipt = settle(connection, contract, table, origin, options)
+            receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, progress)
             if options.dry_run:
                 raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=()))
             return receipt
@@ -102,6 +106,29 @@ def load(
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
         raise _failed(engine, table, origin, options, _why(error), is_body=False) from error
+
+
+def _bring_and_settle(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    open_decoder: Callable[[], Decoder],
+    origin: Origin,
+    options: Options,
+    progress: Progress | None,
+) -> Receipt:
+    batches = iter(open_decoder())
+    first = next(batches, None)
+    all_batches = chain([first] if first is not None else [], batches)
+    if first is not None and first.received >= landing.BULK and options.on_reject != "refuse" and bulk.suits(table):
+
+        def bring(load_id: int) -> Arrival:
+            received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, progress)
+            return Arrival(received, open_decoder)
+
+        return settle(connection, contract, table, origin, options, bring)
+    arrival = Arrival(landing.fill(connection, table, all_batches, progress))
+    return settle(connection, contract, table, origin, options, arrival)
 
 
 def _why(error: BaseException) -> str:
@@ -135,9 +162,23 @@ def load_stream(
     lock_seconds: int | None = None,
 ) -> Receipt:
     """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
-    return load(
-        engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress, lock_seconds
-    )
+    with contextlib.ExitStack() as kept:
+        body = stream if stream.seekable() else kept.enter_context(_kept(stream))
+        begin = body.tell()
+
+        def open_decoder() -> Decoder:
+            body.seek(begin)
+            return DECODERS[format_](body, table)
+
+        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds)
+
+
+def _kept(stream: BinaryIO) -> BinaryIO:
+    """A stream that comes once only (a pipe), whole, to be read as often as need be."""
+    kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - its taker closes it
+    shutil.copyfileobj(stream, kept, 1 << 20)
+    kept.seek(0)
+    return kept
 
 
 def load_file(
@@ -168,10 +209,21 @@ def load_file(
                 return replace(receipt, repeated=True)
         origin = Origin(door, principal, path.name, content_hash, idempotency_key)
 
+        stood = _state(file)
+
         def open_decoder() -> Decoder:
+            if _state(file) != stood:
+                raise ReadFailure("the file changed while it was read; load it again when nobody writes to it")
+            file.seek(0)
             return DECODERS[format_of_file(path.name)](file, table)
 
         return load(engine, contract, table, open_decoder, origin, options, progress)
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    """What changes when somebody writes to the file."""
+    stat = os.fstat(file.fileno())
+    return stat.st_size, stat.st_mtime_ns
 
 
 def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[int], principal: str) -> Receipt:

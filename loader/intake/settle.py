@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, NestedTransaction
@@ -11,6 +12,7 @@ from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake import landing, parents, store
 from loader.intake.admit import admit
+from loader.intake.bulk import ReadAgain, land_refused
 from loader.intake.judge import judge_rows
 from loader.intake.receipt import LISTED, Receipt, RowFault
 from loader.intake.sql import cursor, fetch, run
@@ -32,19 +34,39 @@ class Options:
 KEEP_AND_LOAD = Options()
 
 
-def settle(connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options) -> Receipt:
-    """From a filled landing to the receipt, with the releases that follow."""
+@dataclass(frozen=True)
+class Arrival:
+    """How many rows came, and, when some of them may stand in the mirror already, what reads all again."""
+
+    received: int
+    read_again: ReadAgain | None = None
+
+
+def settle(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    origin: Origin,
+    options: Options,
+    arrival: Arrival | Callable[[int], Arrival],
+) -> Receipt:
+    """From a filled landing to the receipt, with the releases that follow.
+
+    ``arrival``: what the landing was filled with; or what fills it, given the number of the
+    load, once the tables are locked.
+    """
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, options.on_reject, contract.fingerprint)
-    return _finish(connection, contract, table, load_id, origin, options)
+    arrived = arrival if isinstance(arrival, Arrival) else arrival(load_id)
+    return _finish(connection, contract, table, load_id, origin, options, arrived)
 
 
 def settle_rejects(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
     """Judge rows kept in the ledger again; ``chosen`` is SQL for their ``reject_id``."""
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
-    landing.fill_from_rejects(connection, table, load_id, chosen)
-    return _finish(connection, contract, table, load_id, origin, KEEP_AND_LOAD)
+    arrival = Arrival(landing.fill_from_rejects(connection, table, load_id, chosen))
+    return _finish(connection, contract, table, load_id, origin, KEEP_AND_LOAD, arrival)
 
 
 def lock(connection: Connection, contract: Contract, table: Table) -> None:
@@ -65,8 +87,9 @@ def _finish(
     load_id: int,
     origin: Origin,
     options: Options,
+    arrival: Arrival,
 ) -> Receipt:
-    receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options)
+    receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options, arrival)
     releases = _release(connection, contract, table, receipt)
     loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
     return replace(receipt, releases=tuple(releases))
@@ -91,8 +114,8 @@ def _release(connection: Connection, contract: Contract, table: Table, receipt: 
                 continue
             origin = Origin("release", "gatehouse", cause_load_id=receipt.load_id)
             load_id = loads.open_load(connection, child, origin, "quarantine", contract.fingerprint)
-            landing.fill_from_rejects(connection, child, load_id, chosen)
-            release = _judge_and_store(connection, contract, child, load_id, origin.door, KEEP_AND_LOAD)
+            arrival = Arrival(landing.fill_from_rejects(connection, child, load_id, chosen))
+            release = _judge_and_store(connection, contract, child, load_id, origin.door, KEEP_AND_LOAD, arrival)
             releases.append(release)
             if release.accepted:
                 changed.append(child)
@@ -106,6 +129,7 @@ def _judge_and_store(
     load_id: int,
     door: str,
     options: Options,
+    arrival: Arrival,
 ) -> Receipt:
     """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
     before = connection.begin_nested()
@@ -130,8 +154,10 @@ def _judge_and_store(
         _refuse_all(connection, before)
     else:
         before.commit()
+    if arrival.read_again is not None:
+        land_refused(connection, arrival.received, arrival.read_again)
     _keep_rejects(connection, table, load_id)
-    receipt = _receipt(connection, contract, table, load_id, door, status)
+    receipt = _receipt(connection, contract, table, load_id, door, status, arrival.received)
     if receipt.accepted >= _ANALYSE_FROM:
         # the next load joins with this table, and must not plan for an empty one
         run(connection, f"analyze {table.mirror}")
@@ -215,9 +241,16 @@ def _count(connection: Connection, name: str, where: str = "true") -> int:
     return _counted(connection, f"select 1 from pg_temp.{name} where {where}")
 
 
-def _receipt(connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str) -> Receipt:
+def _receipt(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    load_id: int,
+    door: str,
+    status: str,
+    received: int,
+) -> Receipt:
     unreadable = _count(connection, "unreadable")
-    received = _count(connection, "landing") + unreadable
     waiting = _count(connection, "fault", "verdict = 'waiting'")
     rejected = _count(connection, "fault", "verdict = 'rejected'") + unreadable
     duplicates = _count(connection, "repeated")

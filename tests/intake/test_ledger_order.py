@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from loader.intake import load as intake
 from loader.intake.decode import NdjsonDecoder
 from loader.intake.landing import fill
-from loader.intake.settle import settle
+from loader.intake.settle import Arrival, settle
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 from tests.intake.lab import THINGS, Lab, rule
@@ -22,8 +22,8 @@ from tests.intake.lab import THINGS, Lab, rule
 
 def settle_in(connection: sa.Connection, lab: Lab, name: str, line: bytes) -> int:
     """A load up to its last act, and not committed: its load_id."""
-    fill(connection, lab.table(name), NdjsonDecoder(io.BytesIO(line), lab.table(name)))
-    receipt = settle(connection, lab.contract, lab.table(name), Origin("api", "tester"), intake.Options())
+    arrival = Arrival(fill(connection, lab.table(name), NdjsonDecoder(io.BytesIO(line), lab.table(name))))
+    receipt = settle(connection, lab.contract, lab.table(name), Origin("api", "tester"), intake.Options(), arrival)
     assert receipt.load_id is not None
     return receipt.load_id
 

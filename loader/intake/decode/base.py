@@ -42,6 +42,11 @@ class Batch:
     rows: pa.RecordBatch
     unreadable: list[Unreadable] = field(default_factory=list)
 
+    @property
+    def received(self) -> int:
+        """How many rows came, readable or not."""
+        return int(self.rows.num_rows) + len(self.unreadable)
+
 
 class Decoder(Protocol):
     """``columns``: the table's columns that the body supplies, in the body's order."""

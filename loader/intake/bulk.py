@@ -1,0 +1,217 @@
+"""A large body: its plain rows go straight into the table by COPY, the rest to the landing.
+
+By way of the landing each value is written twice, as text and then typed. Here the rows whose
+values are all certain to be storable are copied into the mirror while the body is read, and
+judged there, all at once, within the transaction, where nobody else sees them. Those against
+which something speaks are taken out again and go to the landing as they came, to be judged in
+detail like any others: for these the body is read a second time.
+
+A piece that holds a key twice, or one that stands already, can't be copied. Its rows go to the
+landing too, where versions are put in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import psycopg2.errors
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection
+
+from loader.contract.model import Contract, Relationship, Table
+from loader.contract.types import identifier
+from loader.intake import landing
+from loader.intake.ahead import ReadAhead
+from loader.intake.decode import Batch, ReadFailure
+from loader.intake.landing import Plainness, Progress
+from loader.intake.sql import cursor, listed, run
+
+#: Gives the batches of the body once more.
+ReadAgain = Callable[[], Iterable[Batch]]
+#: After a piece that could not be copied so many are not tried, then twice as many, and so on.
+_FIRST_PAUSE = 1
+
+
+def suits(table: Table) -> bool:
+    """Whether rows may stand in the mirror before all of the load have been judged.
+
+    Not where a table refers to itself: a row that is taken out again may be another's parent.
+    """
+    return all(r.parent != (table.source, table.name) for r in table.relationships if r.severity == "error")
+
+
+def bring(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    load_id: int,
+    batches: Iterable[Batch],
+    read_again: ReadAgain,
+    progress: Progress | None = None,
+) -> int:
+    """Bring the batches into mirror and landing; their number of rows.
+
+    Memory is bounded by some batches and a bit a row.
+    """
+    landing.create(connection, table)
+    copying = _Copying(connection, table, load_id)
+    received = 0
+    with ReadAhead(_pieces(batches, table, load_id)) as pieces:
+        for piece in pieces:
+            if not copying.takes(piece):
+                _land(connection, piece.plain, plain=True)
+            _land(connection, piece.rest, plain=False)
+            landing.keep_aside(connection, piece.batch.unreadable)
+            received += piece.batch.received
+            if progress is not None:
+                progress(received)
+    landing.prepare_for_bulk(connection)
+    _take_out(connection, contract, table, load_id)
+    _land_again(connection, "select _row from pg_temp.spoken_against", received, read_again)
+    return received
+
+
+def land_refused(connection: Connection, received: int, read_again: ReadAgain) -> None:
+    """Bring to the landing the rows that were refused when they had been copied already.
+
+    Such are those that an earlier row of the load pushes out: of two events, or of two rows
+    with one value of a ``unique`` rule. They are in ``fault``, and kept as they came.
+    """
+    refused = "select _row from pg_temp.fault where _row not in (select _row from pg_temp.landing)"
+    _land_again(connection, refused, received, read_again)
+
+
+def _land_again(connection: Connection, query: str, received: int, read_again: ReadAgain) -> None:
+    """Read the rows whose numbers the query gives once more, into the landing."""
+    wanted = _Numbers(received)
+    with cursor(connection) as reading:
+        reading.copy_expert(f"copy ({query}) to stdout", wanted)
+    if not wanted.count:
+        return
+    found = 0
+    with ReadAhead(wanted.among(batch.rows) for batch in read_again()) as chosen:
+        for rows in chosen:
+            found += rows.num_rows
+            _land(connection, rows, plain=False)
+    if found != wanted.count:
+        raise ReadFailure("the body changed while it was read; load it again when nobody writes to it")
+
+
+def _land(connection: Connection, rows: pa.RecordBatch, *, plain: bool) -> None:
+    landing.add(connection, rows, pa.repeat(pa.scalar(plain), rows.num_rows))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A batch, sorted: ``ready`` is CSV of the ``plain`` rows as the mirror takes them."""
+
+    batch: Batch
+    plain: pa.RecordBatch
+    rest: pa.RecordBatch
+    columns: tuple[str, ...]
+    ready: bytes
+
+
+def _pieces(batches: Iterable[Batch], table: Table, load_id: int) -> Iterator[_Piece]:
+    plainness = Plainness(table)
+    required = [c.name for c in table.columns if c.required or c.name in table.primary_key]
+    for batch in batches:
+        is_plain = plainness.of(batch.rows)
+        for name in required:
+            if name in batch.rows.schema.names:
+                is_plain = pc.and_(is_plain, pc.is_valid(batch.rows.column(name)))
+            else:
+                is_plain = pa.repeat(pa.scalar(False), batch.rows.num_rows)
+        plain = batch.rows.filter(is_plain)
+        marked = plain.append_column("_load_id", pa.repeat(pa.scalar(load_id), plain.num_rows))
+        rest = batch.rows.filter(pc.invert(is_plain))
+        yield _Piece(batch, plain, rest, tuple(marked.schema.names), landing.as_csv(marked))
+
+
+class _Copying:
+    """Copies pieces into the mirror, each under a savepoint of its own."""
+
+    def __init__(self, connection: Connection, table: Table, load_id: int) -> None:
+        self._connection = connection
+        self._table = table
+        self._pause = _FIRST_PAUSE
+        self._pass_over = 0
+
+    def takes(self, piece: _Piece) -> bool:
+        """Whether the piece stands in the mirror now; not when one of its keys did already."""
+        if self._pass_over:
+            self._pass_over -= 1
+            return False
+        before = self._connection.begin_nested()
+        try:
+            landing.copy(self._connection, f"{self._table.mirror} ({listed(piece.columns)})", piece.ready)
+        except psycopg2.errors.UniqueViolation:
+            before.rollback()
+            self._pass_over, self._pause = self._pause, self._pause * 2
+            return False
+        before.commit()
+        return True
+
+
+def _take_out(connection: Connection, contract: Contract, table: Table, load_id: int) -> None:
+    """Take the copied rows that break a rule or lack a parent out of the mirror again."""
+    joins, lacking = [], []
+    for index, relationship in enumerate(r for r in table.relationships if r.severity == "error"):
+        parent, lacks = _parent(contract, relationship, f"_parent_{index}")
+        joins.append(parent)
+        lacking.append(lacks)
+    stands = " and ".join(rule.stands for rule in table.errors()) or "true"
+    # most loads have no such row: looking for them can be shared among workers, deleting can't
+    run(
+        connection,
+        "create temp table spoken_against on commit drop as "
+        f"select t.ctid as _place, t._row from {table.mirror} as t {' '.join(joins)} "
+        f"where t._load_id = {load_id} and ({' or '.join([f'not ({stands})', *lacking])})",
+    )
+    # by their place, which only a nested loop looks up
+    run(connection, "set local enable_nestloop = on")
+    run(connection, f"delete from {table.mirror} as m using pg_temp.spoken_against as s where m.ctid = s._place")
+    run(connection, "set local enable_nestloop = off")
+
+
+def _parent(contract: Contract, relationship: Relationship, alias: str) -> tuple[str, str]:
+    """SQL that joins a row ``t`` with its parent, and SQL that is true when it lacks one."""
+    parent = contract.tables[relationship.parent]
+    names = [f"{alias}_{place}" for place in range(len(relationship.columns))]
+    fields = ", ".join(
+        f"{identifier(field)} as {name}" for field, name in zip(relationship.parent_columns, names, strict=True)
+    )
+    is_key = set(parent.primary_key) <= set(relationship.parent_columns)
+    pairs = list(zip(relationship.columns, names, strict=True))
+    match = " and ".join(f"{alias}.{name} = t.{identifier(own)}" for own, name in pairs)
+    join = f"left join (select {'' if is_key else 'distinct '}{fields} from {parent.mirror}) as {alias} on {match}"
+    lacks = [f"{alias}.{names[0]} is null", *(f"t.{identifier(own)} is not null" for own, _ in pairs)]
+    if relationship.where is not None:
+        lacks.append(f"({relationship.where}) is true")
+    return join, f"({' and '.join(lacks)})"
+
+
+class _Numbers:
+    """A set of row numbers, a bit each; a file that COPY writes them into."""
+
+    def __init__(self, most: int) -> None:
+        self._bits = bytearray(most // 8 + 1)
+        self._size = len(self._bits) * 8
+        self._begun = b""
+        self.count = 0
+
+    def write(self, piece: bytes) -> int:
+        lines = (self._begun + piece).split(b"\n")
+        self._begun = lines.pop()
+        for line in lines:
+            number = int(line)
+            self._bits[number >> 3] |= 1 << (number & 7)
+        self.count += len(lines)
+        return len(piece)
+
+    def among(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Those of the rows whose number is in the set; raises :class:`ReadFailure` for a number beyond it."""
+        bits = pa.BooleanArray.from_buffers(pa.bool_(), self._size, [None, pa.py_buffer(self._bits)])
+        return rows.filter(bits.take(rows.column("_row")))
