@@ -26,7 +26,7 @@ from loader.intake import landing
 from loader.intake.ahead import ReadAhead
 from loader.intake.decode import Batch, ReadFailure
 from loader.intake.landing import Plainness, Progress
-from loader.intake.sql import cursor, listed, run
+from loader.intake.sql import cursor, listed, refresh_statistics, run
 
 #: Gives the batches of the body once more.
 ReadAgain = Callable[[], Iterable[Batch]]
@@ -68,6 +68,7 @@ def bring(
             if progress is not None:
                 progress(received)
     landing.prepare_for_bulk(connection)
+    refresh_statistics(connection, table, received)
     _take_out(connection, contract, table, load_id)
     _land_again(connection, "select _row from pg_temp.spoken_against", received, read_again)
     return received

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake import bulk, landing
-from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
+from loader.intake.decode import DECODERS, Batch, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
 from loader.intake.sql import run
@@ -118,17 +118,19 @@ def _bring_and_settle(
     progress: Progress | None,
 ) -> Receipt:
     batches = iter(open_decoder())
-    first = next(batches, None)
-    all_batches = chain([first] if first is not None else [], batches)
-    if first is not None and first.received >= landing.BULK and options.on_reject != "refuse" and bulk.suits(table):
+    begun: list[Batch] = []
+    while sum(batch.received for batch in begun) < landing.BULK and (batch := next(batches, None)) is not None:
+        begun.append(batch)
+    is_large = sum(batch.received for batch in begun) >= landing.BULK
+    if not is_large or options.on_reject == "refuse" or not bulk.suits(table):
+        arrival = Arrival(landing.fill(connection, table, chain(begun, batches), progress))
+        return settle(connection, contract, table, origin, options, arrival)
 
-        def bring(load_id: int) -> Arrival:
-            received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, progress)
-            return Arrival(received, open_decoder)
+    def bring(load_id: int) -> Arrival:
+        received = bulk.bring(connection, contract, table, load_id, chain(begun, batches), open_decoder, progress)
+        return Arrival(received, open_decoder)
 
-        return settle(connection, contract, table, origin, options, bring)
-    arrival = Arrival(landing.fill(connection, table, all_batches, progress))
-    return settle(connection, contract, table, origin, options, arrival)
+    return settle(connection, contract, table, origin, options, bring)
 
 
 def _why(error: BaseException) -> str:

@@ -15,13 +15,10 @@ from loader.intake.admit import admit
 from loader.intake.bulk import ReadAgain, land_refused
 from loader.intake.judge import judge_rows
 from loader.intake.receipt import LISTED, Receipt, RowFault
-from loader.intake.sql import cursor, fetch, run
+from loader.intake.sql import cursor, fetch, refresh_statistics, run
 from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
 from loader.ledger.loads import Origin
-
-_ANALYSE_FROM = 1000
-
 
 @dataclass(frozen=True)
 class Options:
@@ -158,9 +155,8 @@ def _judge_and_store(
         land_refused(connection, arrival.received, arrival.read_again)
     _keep_rejects(connection, table, load_id)
     receipt = _receipt(connection, contract, table, load_id, door, status, arrival.received)
-    if receipt.accepted >= _ANALYSE_FROM:
-        # the next load joins with this table, and must not plan for an empty one
-        run(connection, f"analyze {table.mirror}")
+    if arrival.read_again is None:
+        refresh_statistics(connection, table, receipt.accepted)
     loads.close_load(connection, receipt)
     return receipt
 

@@ -13,7 +13,11 @@ from typing import Any, cast
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection
 
-from loader.contract.types import identifier
+from loader.contract.model import Table
+from loader.contract.types import identifier, literal
+
+_ANALYSE_FROM = 1000
+_ANALYSE_SHARE = 0.05
 
 
 @contextmanager
@@ -35,6 +39,19 @@ def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     with cursor(connection) as opened:
         opened.execute(statement)
         return list(opened.fetchall())
+
+
+def refresh_statistics(connection: Connection, table: Table, brought: int) -> None:
+    """Count the table anew for the planner, when a load has changed much of it.
+
+    The next statement joins with it, and must not plan for the table that was. A load that is
+    a small part of what stands changes nothing that the planner looks at.
+    """
+    if brought < _ANALYSE_FROM:
+        return
+    known = fetch(connection, f"select reltuples from pg_class where oid = {literal(table.mirror)}::regclass")[0][0]
+    if brought > _ANALYSE_SHARE * known:
+        run(connection, f"analyze {table.mirror}")
 
 
 def listed(names: Iterable[str], alias: str = "") -> str:

@@ -112,10 +112,13 @@ def schemas(contract: Contract) -> list[str]:
 
 
 def _mirror_indexes(table: Table, contract: Contract) -> tuple[tuple[str, ...], ...]:
-    """Column lists that doors and undo look rows up by, the primary key's index aside."""
+    """Column lists that doors and undo look rows up by, the primary key's index aside.
+
+    A child's reference has none: every row let in would pay for it, and only the taking away of
+    a parent asks for it, which reads the child once.
+    """
     key = set(table.primary_key)
     wanted = [rule.columns for rule in table.unique_rules if not key <= set(rule.columns)]
-    wanted += [relationship.columns for relationship in table.relationships]
     wanted += [relationship.parent_columns for _, relationship in contract.children(table)]
     made: list[tuple[str, ...]] = []
     # longest first: an index that begins with a shorter list serves that one too
