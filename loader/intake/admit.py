@@ -15,7 +15,18 @@ from loader.intake.sql import listed, run
 
 
 def admit(connection: Connection, contract: Contract, table: Table, load_id: int, in_bulk: bool) -> None:
-    """Write what can be let in at once; ``rest`` gets the ``_row`` of every other row.
+    """Write what can be let in at once; ``rest`` gets the ``_row`` of every other row."""
+    run(connection, admitted(contract, table, load_id, "pg_temp.landing", in_bulk))
+    run(
+        connection,
+        "create temp table rest on commit drop as select l._row from pg_temp.landing as l "
+        f"where not exists (select 1 from {table.mirror} as m "
+        f"where m._load_id = {load_id} and m._row = l._row)",
+    )
+
+
+def admitted(contract: Contract, table: Table, load_id: int, landing: str, in_bulk: bool) -> str:
+    """SQL that writes what can be let in at once of ``landing``, rows of text as the landing has them.
 
     ``in_bulk``: so many rows that a parent is better read whole than looked up row by row.
     """
@@ -32,19 +43,12 @@ def admit(connection: Connection, contract: Contract, table: Table, load_id: int
         ),
     ]
     columns = listed(table.column_names)
-    run(
-        connection,
+    return (
         f"insert into {table.mirror} ({columns}, _load_id, _row, _loaded_at) "
         f"select {columns}, {load_id}, _row, transaction_timestamp() "
         # `offset 0` keeps the planner from typing a value again for each rule that names it
-        f"from (select l._row, l._plain, {typed} from pg_temp.landing as l offset 0) as t "
-        f"where {' and '.join(conditions)} on conflict do nothing",
-    )
-    run(
-        connection,
-        "create temp table rest on commit drop as select l._row from pg_temp.landing as l "
-        f"where not exists (select 1 from {table.mirror} as m "
-        f"where m._load_id = {load_id} and m._row = l._row)",
+        f"from (select l._row, l._plain, {typed} from {landing} as l offset 0) as t "
+        f"where {' and '.join(conditions)} on conflict do nothing"
     )
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.intake import bulk, landing
+from loader.intake import bulk, few, landing
 from loader.intake.decode import DECODERS, Batch, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
@@ -122,15 +122,24 @@ def _bring_and_settle(
     while sum(batch.received for batch in begun) < landing.BULK and (batch := next(batches, None)) is not None:
         begun.append(batch)
     is_large = sum(batch.received for batch in begun) >= landing.BULK
-    if not is_large or options.on_reject == "refuse" or not bulk.suits(table):
-        arrival = Arrival(landing.fill(connection, table, chain(begun, batches), progress))
-        return settle(connection, contract, table, origin, options, arrival)
+    all_batches = chain(begun, batches)
 
-    def bring(load_id: int) -> Arrival:
-        received = bulk.bring(connection, contract, table, load_id, chain(begun, batches), open_decoder, progress)
+    def bring_large(load_id: int) -> Arrival:
+        received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, progress)
         return Arrival(received, open_decoder)
 
-    return settle(connection, contract, table, origin, options, bring)
+    def bring_few(load_id: int) -> Arrival:
+        received = few.bring(connection, contract, table, load_id, begun)
+        if received is not None:
+            return Arrival(received, are_in=True)
+        return Arrival(landing.fill(connection, table, begun, progress))
+
+    if is_large and options.on_reject != "refuse" and bulk.suits(table):
+        return settle(connection, contract, table, origin, options, bring_large)
+    if not is_large and few.suits(table, begun):
+        return settle(connection, contract, table, origin, options, bring_few)
+    arrival = Arrival(landing.fill(connection, table, all_batches, progress))
+    return settle(connection, contract, table, origin, options, arrival)
 
 
 def _why(error: BaseException) -> str:

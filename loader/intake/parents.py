@@ -77,15 +77,16 @@ def _from_payload(column: Column) -> str:
     return f"case when {column.type.accepts(text)} then {column.type.cast(text)} end"
 
 
-def has_waiting(connection: Connection, table: Table) -> bool:
-    """Whether any row of the table waits."""
-    return bool(
-        fetch(
-            connection,
-            "select exists (select 1 from ledger.rejects where status = 'waiting' "
-            f"and source = {literal(table.source)} and table_name = {literal(table.name)})",
-        )[0][0]
+def with_waiting(connection: Connection, tables: list[Table]) -> list[Table]:
+    """Those of the tables of which any row waits."""
+    if not tables:
+        return []
+    asked = ", ".join(
+        "exists (select 1 from ledger.rejects where status = 'waiting' "
+        f"and source = {literal(table.source)} and table_name = {literal(table.name)})"
+        for table in tables
     )
+    return [table for table, waits in zip(tables, fetch(connection, f"select {asked}")[0], strict=True) if waits]
 
 
 def _live() -> str:

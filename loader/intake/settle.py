@@ -20,6 +20,7 @@ from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 
+
 @dataclass(frozen=True)
 class Options:
     """How a load treats rows that can't come in."""
@@ -33,10 +34,15 @@ KEEP_AND_LOAD = Options()
 
 @dataclass(frozen=True)
 class Arrival:
-    """How many rows came, and, when some of them may stand in the mirror already, what reads all again."""
+    """How many rows came.
+
+    ``read_again``, when some of them may stand in the mirror already, reads all once more;
+    ``are_in`` when all of them have been let in.
+    """
 
     received: int
     read_again: ReadAgain | None = None
+    are_in: bool = False
 
 
 def settle(
@@ -103,9 +109,7 @@ def _release(connection: Connection, contract: Contract, table: Table, receipt: 
         children = {
             child.id: child for child, relationship in contract.children(parent) if relationship.severity == "error"
         }
-        for child in children.values():
-            if not parents.has_waiting(connection, child):
-                continue
+        for child in parents.with_waiting(connection, list(children.values())):
             chosen = parents.releasable(contract, child)
             if not fetch(connection, f"select exists ({chosen})")[0][0]:
                 continue
@@ -129,6 +133,15 @@ def _judge_and_store(
     arrival: Arrival,
 ) -> Receipt:
     """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
+    if arrival.are_in:
+        warnings = tuple(find_warnings(connection, contract, table, load_id))
+        count = arrival.received
+        receipt = Receipt(
+            load_id, table.source, table.name, door, "succeeded", count, accepted=count,
+            waiting=0, rejected=0, duplicates=0, warnings=warnings,
+        )  # fmt: skip
+        loads.close_load(connection, receipt)
+        return receipt
     before = connection.begin_nested()
     refers_to_itself = any(r.parent == (table.source, table.name) for r in table.relationships)
 

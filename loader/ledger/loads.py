@@ -76,8 +76,8 @@ def make_visible(connection: Connection, load_ids: list[int]) -> None:
     seen later than a greater one.
     """
     for load_id in load_ids:
-        tick = sa.update(Clock).values(last_seq=Clock.last_seq + 1).returning(Clock.last_seq)
-        seq = connection.execute(tick).scalar_one()
+        tick = sa.update(Clock).values(last_seq=Clock.last_seq + 1).returning(Clock.last_seq).cte("tick")
+        seq = sa.select(tick.c.last_seq).scalar_subquery()
         connection.execute(sa.update(Load).where(Load.load_id == load_id).values(seq=seq))
 
 
@@ -107,9 +107,12 @@ def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -
 
     ``exclusive`` are the tables written, ``shared`` those whose rows must not go meanwhile.
     """
-    for number, name in sorted((_number(f"table {name}"), name) for name in exclusive | shared):
-        take = sa.func.pg_advisory_xact_lock if name in exclusive else sa.func.pg_advisory_xact_lock_shared
-        connection.execute(sa.select(take(number)))
+    takes = [
+        (sa.func.pg_advisory_xact_lock if name in exclusive else sa.func.pg_advisory_xact_lock_shared)(number)
+        for number, name in sorted((_number(f"table {name}"), name) for name in exclusive | shared)
+    ]
+    # a select list is evaluated from left to right
+    connection.execute(sa.select(*takes))
 
 
 def _number(name: str) -> int:
