@@ -1,11 +1,31 @@
-"""`python -m bench [ROWS] [ROUNDS]`: every benchmark there is."""
+"""`python -m bench`: every benchmark there is, as a table of ratios."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from bench import intake
+from bench.house import house
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    asked.add_argument("--rows", type=int, default=1_000_000, help="rows a file (default 1,000,000)")
+    asked.add_argument("--rounds", type=int, default=5, help="rounds of which the median counts (default 5)")
+    asked.add_argument("--large", type=int, default=20_000_000, help="rows of the large file, for memory")
+    given = asked.parse_args()
+    with house() as here:
+        lines = [*intake.measure(here, given.rows, given.rounds), intake.measure_calls(here, given.rounds)]
+        print(f"{given.rows:,} rows of 10 columns, every rule on, medians of {given.rounds} rounds")
+        print(f"{'what':46} {'ratio':>6} {'reach':>6} {'aim':>5}")
+        for line in lines:
+            short = "" if line.ratio >= line.reach else "  not reached"
+            print(f"{line.name:46} {line.ratio:6.2f} {line.reach:6.2f} {line.aim:5.2f}{short}")
+        seconds, memory = intake.measure_refused(here, given.rows)
+        print(f"all of {given.rows:,} rows refused and kept: {seconds:.0f} s, {memory / 1e6:.0f} MB at most")
+        for rows, peak in intake.measure_memory(here, (given.rows, given.large)):
+            print(f"peak memory of `loader load`, {rows:,} rows: {peak / 1e6:.0f} MB")
+
 
 if __name__ == "__main__":
-    rows, rounds = [int(text) for text in sys.argv[1:3]] + [1_000_000, 5][len(sys.argv[1:3]) :]
-    intake.main(rows, rounds)
+    main()

@@ -1,130 +1,139 @@
-"""How fast the door is, as a ratio to a bare COPY of the same file on the same server.
+"""How fast the door is, as ratios to a bare COPY of the same rows on the same server.
 
-    python bench/intake.py [ROWS] [ROUNDS]
-
-The yardstick is `copy` of the CSV into a plain table with the same columns and primary key.
-Yardstick and door run in turn; the medians are compared. Ratios count, seconds do not.
+Yardstick and door run in turn, in this same run; the medians are compared. Ratios count,
+seconds do not. All rules of the contract are on: see ``project/models/_bench__sources.yml``.
 """
 
 from __future__ import annotations
 
 import random
 import statistics
-import sys
-import tempfile
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg2
+from bench.house import Api, House
+from bench.rows import make_row, write_csv, write_others, write_refused
 
-from loader.contract.read import read_contract
-from loader.database import make_engine
-from loader.embedded import EmbeddedServer
-from loader.intake.load import load_file
-from loader.migrate import migrate
-from loader.settings import Settings
-
-PROJECT = Path(__file__).parent / "project"
-PARENTS = 100_000
-COLUMNS = "measure_id,parent_id,status,code,quantity,amount,note,taken_on,due_on,updated_at"
-YARDSTICK = (
-    "create table yardstick (measure_id bigint primary key, parent_id integer, status text, "
-    "code text, quantity integer, amount numeric(12,2), note text, taken_on date, due_on date, "
-    "updated_at timestamptz)"
-)
+_CALLS = 300  # of each caller
+_CALLERS = 8
+_CSV = "text/csv"
 
 
-def write_rows(path: Path, rows: int, faulty: float = 0.0, seed: int = 7) -> None:
-    """About 115 bytes a row; a share ``faulty`` of the rows has one of five faults."""
-    chance = random.Random(seed)
-    with path.open("w", encoding="utf-8") as out:
-        out.write(COLUMNS + "\n")
-        for number in range(rows):
-            day, month = chance.randint(1, 28), chance.randint(1, 12)
-            fields = [
-                str(number), str(chance.randrange(PARENTS)),
-                chance.choice(("new", "open", "paid", "closed")),
-                f"ABC-{number % 100000:05d}", str(chance.randint(0, 1000)),
-                f"{chance.randint(0, 999999) / 100:.2f}", "a note of some twenty letters",
-                f"2024-{month:02d}-{day:02d}", f"2025-{month:02d}-{day:02d}",
-                f"2024-{month:02d}-{day:02d}T12:34:{number % 60:02d}Z",
-            ]  # fmt: skip
-            if chance.random() < faulty:
-                column, value = chance.choice(
-                    ((1, "999999999"), (2, "lost"), (4, "x"), (5, "1.005"), (7, "2024-02-30"))
-                )
-                fields[column] = value
-            out.write(",".join(fields) + "\n")
+@dataclass
+class Line:
+    """One line of the table: the seconds of each round for both, and what should be reached."""
+
+    name: str
+    reach: float
+    aim: float
+    yardstick: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.yardstick) / statistics.median(self.ours)
 
 
-def timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def main(rows: int, rounds: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="gatehouse-bench-", dir="/tmp") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        server = EmbeddedServer(home, port=5498)
-        server.start()
-        try:
-            measure(home, rows, rounds)
-        finally:
-            server.clean()
-
-
-def measure(home: Path, rows: int, rounds: int) -> None:
-    settings = Settings(PROJECT, home, port=5498)
-    engine = make_engine(settings)
-    contract = read_contract(PROJECT, home)
-    migrate(engine, contract)
-    parents = home / "parents.csv"
-    parents.write_text("parent_id,name\n" + "".join(f"{i},p{i}\n" for i in range(PARENTS)))
-    load_file(engine, contract, contract.find("bench.parents"), parents, principal="bench")
-    clean, faulty = home / "clean.csv", home / "faulty.csv"
-    write_rows(clean, rows)
-    write_rows(faulty, rows, faulty=0.01)
-    table = contract.find("bench.measures")
-    connection = psycopg2.connect(
-        host=settings.host, port=settings.port, user=settings.user,
-        password=settings.password, dbname=settings.database,
-    )  # fmt: skip
-    connection.autocommit = True
-    cursor = connection.cursor()
-
-    def yardstick() -> None:
-        cursor.execute("drop table if exists yardstick")
-        cursor.execute(YARDSTICK)
-        with clean.open("rb") as file:
-            cursor.copy_expert("copy yardstick from stdin (format csv, header)", file, 1 << 20)
-
-    def door(path: Path) -> None:
-        load_file(engine, contract, table, path, principal="bench", again=True)
-
-    def empty() -> None:
-        cursor.execute(f"truncate {table.mirror}, {table.history}")
-        cursor.execute("delete from ledger.rejects")
-        cursor.execute("checkpoint")
-
-    seconds: dict[str, list[float]] = {}
+def measure(house: House, rows: int, rounds: int) -> list[Line]:
+    """Every line of loading files and bodies."""
+    clean, faulty = house.folder / "clean.csv", house.folder / "faulty.csv"
+    write_csv(clean, rows)
+    write_csv(faulty, rows, faulty=0.01)
+    write_others(house.folder, clean)
+    lines = []
+    with house.web() as api:
+        for line, path, way in (
+            (Line("CSV, clean, `loader load`", 0.45, 0.9), clean, house.load),
+            (Line("CSV, 1 % faulty of five kinds", 0.35, 0.8), faulty, house.load),
+            (Line("CSV, clean, HTTP upload", 0.35, 0.8), clean, lambda path: upload(api, path)),
+            (Line("NDJSON, clean", 0.25, 0.5), house.folder / "clean.ndjson", house.load),
+            (Line("Parquet, clean", 0.45, 1.0), house.folder / "clean.parquet", house.load),
+        ):
+            for _ in range(rounds):
+                house.empty()
+                line.yardstick.append(house.copy(clean))
+                line.ours.append(way(path)[0])
+            lines.append(line)
+    again = Line("the same rows, other order: all duplicates", 0.3, 0.6)
+    house.empty()
+    house.load(clean)
     for _ in range(rounds):
-        for name, path in (("clean", clean), ("1 % faulty", faulty)):
-            empty()
-            seconds.setdefault("yardstick", []).append(timed(yardstick))
-            seconds.setdefault(f"CSV, {name}", []).append(timed(lambda path=path: door(path)))
-        seconds.setdefault("all duplicates", []).append(timed(lambda: door(faulty)))
-    base = statistics.median(seconds["yardstick"])
-    print(f"{rows:,} rows of 10 columns, medians of {rounds} rounds")
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        print(f"{name:16} {rows / median / 1000:8.0f} krows/s   ratio {base / median:.2f}")
+        house.run("truncate yardstick", "checkpoint")
+        again.yardstick.append(house.copy(clean))
+        seconds, receipt, _ = house.load(house.folder / "shuffled.csv")
+        assert receipt["duplicates"] == rows, receipt
+        again.ours.append(seconds)
+    return [*lines, again]
 
 
-if __name__ == "__main__":
-    main(
-        int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000,
-        int(sys.argv[2]) if len(sys.argv) > 2 else 5,
-    )
+def upload(api: Api, path: Path) -> tuple[float, dict[str, object]]:
+    began = time.perf_counter()
+    with path.open("rb") as body:
+        receipt = api.post(body, _CSV, path.stat().st_size)
+    return time.perf_counter() - began, receipt
+
+
+def measure_calls(house: House, rounds: int) -> Line:
+    """One row a call and one INSERT a commit, by eight callers at once."""
+    line = Line(f"API, one row a call, {_CALLERS} callers", 0.06, 0.15)
+    with house.web() as api:
+        for turn in range(rounds):
+            house.empty()
+            line.yardstick.append(_at_once(lambda caller, turn=turn: _insert(house, caller)))
+            line.ours.append(_at_once(lambda caller, turn=turn: _call(api.another(), caller)))
+    return line
+
+
+def _at_once(work: Callable[[int], None]) -> float:
+    threads = [threading.Thread(target=work, args=(caller,)) for caller in range(_CALLERS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def _rows(caller: int) -> list[list[str]]:
+    chance = random.Random(caller)
+    return [make_row(caller * 1_000_000 + number, chance) for number in range(_CALLS)]
+
+
+def _insert(house: House, caller: int) -> None:
+    with house.connect() as connection, connection.cursor() as cursor:
+        for row in _rows(caller):
+            cursor.execute(f"insert into yardstick values ({', '.join(['%s'] * len(row))})", row)
+            connection.commit()
+
+
+def _call(api: Api, caller: int) -> None:
+    header = "measure_id,parent_id,status,code,quantity,amount,note,taken_on,due_on,updated_at\n"
+    for row in _rows(caller):
+        body = (header + ",".join(row) + "\n").encode()
+        receipt = api.post(body, _CSV, len(body))
+        assert receipt["accepted"] == 1, receipt
+
+
+def measure_memory(house: House, rows: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(rows, peak bytes of `loader load`) for files of each size."""
+    peaks = []
+    for count in rows:
+        path = house.folder / "large.csv"
+        write_csv(path, count)
+        house.empty()
+        peaks.append((count, house.load(path)[2]))
+        path.unlink()
+    return peaks
+
+
+def measure_refused(house: House, rows: int) -> tuple[float, int]:
+    """The seconds and peak bytes of a load of which every row is refused and kept."""
+    path = house.folder / "refused.csv"
+    write_refused(path, rows)
+    house.empty()
+    seconds, receipt, memory = house.load(path)
+    assert receipt["rejected"] == rows, receipt
+    return seconds, memory
