@@ -34,15 +34,17 @@ def accepts(element: DataType, value: str) -> str:
         f"(case when {without_texts} !~ '^\\s*\\[[^][{{}}\"]*\\]\\s*$' then false "
         f"when not pg_input_is_valid({value}, 'jsonb') then false "
         f"else not exists (select from json_array_elements_text(({value})::json) as _item (_word) "
-        f"where not coalesce({fits}, true)) end)"
+        f"where _item._word is not null and ({fits}) is not true) end)"
     )
 
 
 def cast(element: DataType, value: str) -> str:
     """SQL for the typed array; only to be evaluated where :func:`accepts` is true."""
+    # an absent value has no elements either, and is not an empty list
+    elements = f"array_agg({element.cast('_item._word')} order by _item._place)"
     return (
-        f"(select coalesce(array_agg({element.cast('_item._word')} order by _item._place), '{{}}')::{element.sql}[] "
-        f"from json_array_elements_text(({value})::json) with ordinality as _item (_word, _place))"
+        f"(case when ({value}) is not null then (select coalesce({elements}, '{{}}')::{element.sql}[] "
+        f"from json_array_elements_text(({value})::json) with ordinality as _item (_word, _place)) end)"
     )
 
 

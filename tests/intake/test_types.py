@@ -133,6 +133,8 @@ CASES: list[tuple[str, dict[str, str], str, str | None]] = [
     ("numeric(6,2)[]", {}, '[1.5, "1e1"]', "{1.50,10.00}"),
     ("numeric(6,2)[]", {}, "[1.005]", None),
     ("double precision[]", {}, "[9007199254740993]", None),
+    ("double precision[]", {}, "[null]", "{NULL}"),
+    ("numeric(6,2)[]", {}, "[null]", "{NULL}"),
     ("boolean[]", {}, '[true, "no", 1]', "{t,f,t}"),
     ("boolean[]", {}, '["on"]', None),
     ("date[]", {}, '["2024-02-29"]', "{2024-02-29}"),
@@ -265,7 +267,8 @@ def test_a_value_is_stored_as_it_is_meant_or_not_at_all(
     ("data_type", "options"),
     [
         ("money", {}), ("integer[][]", {}), ("integer[3]", {}), ("jsonb[]", {}), ("[]", {}), ("money[]", {}),
-        ("date[]", {"format": "DD.MM.YYYY"}), ("timestamptz[]", NEW_YORK), ("numeric(0)", {}), ("numeric(2,3)", {}), ("numeric(1001)", {}),
+        ("date[]", {"format": "DD.MM.YYYY"}), ("timestamptz[]", NEW_YORK),
+        ("numeric(0)", {}), ("numeric(2,3)", {}), ("numeric(1001)", {}),
         ("text(5)", {}), ("varchar(0)", {}), ("", {}), ("date", NEW_YORK), ("timestamptz", {"timezone": "Mars/Moon"}),
         ("timestamptz", {"format": "YYYY-MM-DD HH24"}), ("timestamp", {"format": "DD/MM/YYYY"}),
         ("timestamp", {"format": "YYYY-MM-DD MI"}), ("timestamp", {"format": "YYYY-MM-DD HH24SS"}),

@@ -16,8 +16,8 @@ from tests.intake.test_types import CASES
 TYPES = [
     "smallint", "integer", "bigint", "numeric", "numeric(12,2)", "numeric(2,2)", "numeric(3)", "double precision",
     "text", "varchar(5)", "varchar(1000)", "boolean", "date", "timestamp", "timestamptz", "time", "uuid", "jsonb",
-    "smallint[]", "integer[]", "bigint[]", "text[]", "boolean[]", "date[]", "timestamptz[]", "time[]", "uuid[]", "numeric[]",
-    "varchar(5)[]",
+    "smallint[]", "integer[]", "bigint[]", "text[]", "boolean[]", "date[]", "timestamptz[]", "time[]", "uuid[]",
+    "numeric[]", "varchar(5)[]",
 ]  # fmt: skip
 SEEDED = settings(
     derandomize=True,

@@ -45,10 +45,42 @@ AWKWARD_TEXTS = (
 AWKWARD = st.sampled_from(AWKWARD_TEXTS)
 #: Lists that Postgres or JSON would take, or that only look like one.
 AWKWARD_ARRAYS = (
-    "{1,2}", "{}", "[]", " [] ", "[null]", '["null"]', "[NULL]", "[[1]]", "[1,[2]]", '[{"a":1}]', "[1,]", "[1 2]",
-    "[1", "1", '"[1]"', "[1]x", "[NaN]", "[1e400]", "[007]", "[1.0]", "[-0]", "[true]", '[" 1"]', '["\\u0000"]',
-    '["\\ud800"]', '["\\u00e9","can\'t","a,b","\\"","\\\\","{","NULL",""]', "[2147483648]", '["today"]', '["2024-02-30"]',
-    '["0x10"]', "[1.005]", "[12345.67]", '["abcdef"]', "['a']", "[1]\n", "\u00a0[1]",
+    "{1,2}",
+    "{}",
+    "[]",
+    " [] ",
+    "[null]",
+    '["null"]',
+    "[NULL]",
+    "[[1]]",
+    "[1,[2]]",
+    '[{"a":1}]',
+    "[1,]",
+    "[1 2]",
+    "[1",
+    "1",
+    '"[1]"',
+    "[1]x",
+    "[NaN]",
+    "[1e400]",
+    "[007]",
+    "[1.0]",
+    "[-0]",
+    "[true]",
+    '[" 1"]',
+    '["\\u0000"]',
+    '["\\ud800"]',
+    '["\\u00e9","can\'t","a,b","\\"","\\\\","{","NULL",""]',
+    "[2147483648]",
+    '["today"]',
+    '["2024-02-30"]',
+    '["0x10"]',
+    "[1.005]",
+    "[12345.67]",
+    '["abcdef"]',
+    "['a']",
+    "[1]\n",
+    "\u00a0[1]",
 )
 _NEAR = (-1, 0, 1)
 
@@ -204,7 +236,9 @@ def _arrays(kind: Kind) -> Texts:
 
 
 def _is_bare(text: str) -> bool:
-    return text in ("true", "false") or re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) is not None
+    return (
+        text in ("true", "false") or re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) is not None
+    )
 
 
 def beside(kind: Kind, tests: Sequence[DbtTest]) -> list[str]:
