@@ -96,9 +96,9 @@ def library(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
             ["sh", "-exc", "\n".join(lines)], cwd=clone, env=environment, capture_output=True, text=True, check=False
         )
         assert run.returncode == 0, run.stdout + run.stderr
-        token = re.search(r"\bgh_\S+|\b[A-Za-z0-9_-]{30,}\b", run.stdout)
+        token = re.search(r"^(\S+)\nserving: ", run.stdout, re.MULTILINE)
         assert token, run.stdout
-        yield Library(settings, run.stdout, web.address, token[0])
+        yield Library(settings, run.stdout, web.address, token[1])
     finally:
         web.stop()
         run_sql(server, f"drop database if exists {database} with (force)")
