@@ -76,8 +76,9 @@ def _folders(settings: Settings) -> dict[str, str]:
     if settings.is_project_writable:
         return {}
     return {
-        "DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH") or str(settings.state_dir / "target"),
-        "DBT_LOG_PATH": os.environ.get("DBT_LOG_PATH") or str(settings.state_dir / "logs"),
+        "DBT_TARGET_PATH": str(settings.dbt_target),
+        "DBT_LOG_PATH": str(settings.state_dir / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",  # it would write a cookie beside the profile
     }
 
 

@@ -93,6 +93,11 @@ class Settings:
         return os.access(self.project_dir, os.W_OK)
 
     @property
+    def dbt_target(self) -> Path:
+        """The folder that dbt writes what it made into."""
+        return (self.project_dir if self.is_project_writable else self.state_dir) / "target"
+
+    @property
     def where(self) -> str:
         """The database in words for a message; never the password."""
         return f"database {self.database} at {self.host}:{self.port}"

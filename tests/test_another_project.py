@@ -156,7 +156,6 @@ def test_its_form_takes_an_array(library: Library) -> None:
             with opener.open(urllib.request.Request(f"{library.address}{path}", body), timeout=120) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
-            assert error.code == 422, (path, error.code)
             return error.read().decode()
 
     def hidden(text: str, name: str) -> str:
