@@ -57,6 +57,7 @@ def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Prog
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     if last is not None:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
         _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
 
 

@@ -46,7 +46,7 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
     with subprocess.Popen(
         command,
         cwd=settings.project_dir,
-        env=dict(os.environ) | settings.environment(),
+        env=dict(os.environ) | settings.environment() | _folders(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -64,10 +64,22 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
     status = process.returncode
     if status:
         said = "\n".join(f"  {text}" for text in last)
-        remedy = f"Its log is {settings.project_dir / 'logs' / 'dbt.log'}."
+        logs = _folders(settings).get("DBT_LOG_PATH") or settings.project_dir / "logs"
+        remedy = f"Its log is {Path(logs) / 'dbt.log'}."
         if "full_refresh: True" in said:
             remedy = "An incremental model has other columns now: `loader build --full-refresh` makes it anew."
         raise Remedy(f"dbt {arguments[0]} ended with status {status}. Its last lines:\n{said}", f"\n{remedy}")
+
+
+def _folders(settings: Settings) -> dict[str, str]:
+    """Where dbt writes: beside the project, as always, unless it may not."""
+    if settings.is_project_writable:
+        return {}
+    return {
+        "DBT_TARGET_PATH": str(settings.dbt_target),
+        "DBT_LOG_PATH": str(settings.state_dir / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",  # it would write a cookie beside the profile
+    }
 
 
 def project_fingerprint(project_dir: Path) -> str:

@@ -6,6 +6,7 @@ and BI tools all read the same five. Unset, they mean the embedded server.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class Settings:
         as it does for libpq.
 
         `project_dir` (the option `--project-dir`) wins over LOADER_PROJECT_DIR.
+        The state folder is the project's `.gatehouse`, or, where this user may not
+        write to the project, one for it under XDG_STATE_HOME (else ~/.local/state).
+
         The port defaults to the embedded server's on this machine and to
         PostgreSQL's own 5432 elsewhere; the password defaults to the embedded
         server's only while PGHOST is unset.
@@ -62,7 +66,7 @@ class Settings:
         is_here = not host or host in (LOOPBACK, "localhost")
         return cls(
             project_dir=project,
-            state_dir=Path(state).absolute() if state else project / STATE_FOLDER,
+            state_dir=Path(state).absolute() if state else _state_folder(project, given),
             host=host or LOOPBACK,
             port=_port(given.get("PGPORT"), EMBEDDED_PORT if is_here else 5432),
             user=given.get("PGUSER") or EMBEDDED_NAME,
@@ -82,6 +86,16 @@ class Settings:
         if self.password is not None:
             variables["PGPASSWORD"] = self.password
         return variables
+
+    @property
+    def is_project_writable(self) -> bool:
+        """Whether dbt may write its target and logs beside the project."""
+        return os.access(self.project_dir, os.W_OK)
+
+    @property
+    def dbt_target(self) -> Path:
+        """The folder that dbt writes what it made into."""
+        return (self.project_dir if self.is_project_writable else self.state_dir) / "target"
 
     @property
     def where(self) -> str:
@@ -108,6 +122,16 @@ def find_project(start: Path | str | None = None) -> Path:
         f"There is no {PROJECT_FILE} in {here} or in a folder above it.",
         "Change to the folder of a dbt project, or name it with --project-dir or LOADER_PROJECT_DIR.",
     )
+
+
+def _state_folder(project: Path, given: Mapping[str, str]) -> Path:
+    beside = project / STATE_FOLDER
+    if os.access(beside if beside.is_dir() else project, os.W_OK):
+        return beside
+    home = given.get("XDG_STATE_HOME")
+    states = Path(home) if home else Path.home() / ".local" / "state"
+    mark = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:12]
+    return states / "gatehouse" / f"{project.name}-{mark}"
 
 
 def _port(text: str | None, default: int) -> int:

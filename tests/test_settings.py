@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,28 @@ def test_a_folder_without_a_project_is_refused(tmp_path: Path, monkeypatch: pyte
         find_project()
     with pytest.raises(Remedy, match=r"dbt_project\.yml"):
         find_project(tmp_path / "nowhere")
+
+
+def test_what_is_kept_of_a_project_that_may_not_be_written_to_goes_elsewhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: may(path, mode) and Path(path) != project)
+    settings = read(project, XDG_STATE_HOME="/var/states")
+    assert settings.state_dir.parent == Path("/var/states/gatehouse")
+    assert settings.state_dir.name.startswith(f"{project.name}-")
+    assert not settings.is_project_writable
+    assert read(project, HOME="/x").state_dir.parent == Path.home() / ".local" / "state" / "gatehouse"
+    assert read(project, LOADER_STATE_DIR="/elsewhere").state_dir == Path("/elsewhere")
+    (project / ".gatehouse").mkdir()  # made for it by whoever may
+    assert read(project).state_dir == project / ".gatehouse"
+
+
+def test_two_projects_of_one_name_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    folders = [tmp_path / "a" / "shop", tmp_path / "b" / "shop"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "dbt_project.yml").touch()
+    first, second = (read(folder, XDG_STATE_HOME="/s").state_dir for folder in folders)
+    assert first != second

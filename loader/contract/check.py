@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from loader.contract.faults import Fault
 from loader.contract.model import KNOWN_DOORS, SYSTEM_COLUMNS, Contract, Table
+from loader.contract.types import DataType
 
 #: Postgres cuts longer names in silence; ``__history`` must still fit.
 _NAME_BYTES = 63
@@ -47,7 +48,7 @@ def _key(table: Table) -> Iterator[Fault]:
         yield _fault(
             table,
             "config.meta.primary_key is missing",
-            "name the columns that identify a record in its source system",
+            _key_remedy(table),
         )
     for column in table.primary_key:
         if column not in table.column_names:
@@ -83,6 +84,21 @@ def _key(table: Table) -> Iterator[Fault]:
             "add a not_null test and constraint to the column",
             order.name,
         )
+
+
+def proposed_key(table: Table) -> tuple[str, ...]:
+    """The columns of the first test that says of them what a key has to: unique, and none empty."""
+    for rule in sorted(table.unique_rules, key=lambda rule: len(rule.columns)):
+        filled = all(name in table.column_names and table.column(name).required for name in rule.columns)
+        if filled and rule.severity == "error" and rule.where is None:
+            return rule.columns
+    return ()
+
+
+def _key_remedy(table: Table) -> str:
+    if key := proposed_key(table):
+        return f"by its tests it may be `primary_key: [{', '.join(key)}]`: unique, and never empty"
+    return "name the columns that identify a record in its source system"
 
 
 def _names(table: Table) -> Iterator[Fault]:
@@ -151,9 +167,7 @@ def _parents(table: Table, contract: Contract) -> Iterator[Fault]:
         for field, own in zip(relationship.parent_columns, relationship.columns, strict=True):
             if field not in parent.column_names:
                 yield _fault(table, f"its parent {name} has no column {field}", "correct `field:`", own)
-            elif parent.column(field).type.family != table.column(own).type.family and not (
-                _comparable(parent.column(field).type.family, table.column(own).type.family)
-            ):
+            elif not _comparable(parent.column(field).type, table.column(own).type):
                 yield _fault(
                     table,
                     f"its type {table.column(own).type.sql} can't be compared with "
@@ -163,8 +177,12 @@ def _parents(table: Table, contract: Contract) -> Iterator[Fault]:
                 )
 
 
-def _comparable(one: str, other: str) -> bool:
+def _comparable(one: DataType, other: DataType) -> bool:
+    if one.element is not None or other.element is not None:
+        return one.sql == other.sql
+    if one.family == other.family:
+        return True
     numbers = {"smallint", "integer", "bigint", "numeric", "double precision"}
     words = {"text", "varchar"}
     times = {"date", "timestamp", "timestamptz"}
-    return any({one, other} <= group for group in (numbers, words, times))
+    return any({one.family, other.family} <= group for group in (numbers, words, times))

@@ -21,6 +21,8 @@ from loader.contract.faults import ContractError, Fault
 
 #: Bumped when the kept part changes its shape.
 _SHAPE = 1
+#: In dbt's words when it is the profile that fails, not the project.
+_PROFILE_FAILED = ("profile", "Could not find adapter type", "Env var required but not provided")
 _PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
 
 
@@ -71,7 +73,7 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
             return standing
         except ValueError:
             pass  # a file cut short by a crash: made again below
-    manifest = _reduce(_parse(project_dir)) | {"fingerprint": mark}
+    manifest = _reduce(_parse(project_dir, project)) | {"fingerprint": mark}
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in sorted(kept.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-8]:
         old.unlink(missing_ok=True)
@@ -84,29 +86,55 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
     return manifest
 
 
-def _parse(project_dir: Path) -> dict[str, Any]:
+def _parse(project_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
+    """dbt's manifest, by the project's own profile; where that can't be had, by a stand-in.
+
+    What the sources say seldom depends on a profile, and reading them needs no database: a
+    missing adapter or a variable that is not set need not stand in the way.
+    """
+    own = [str(project_dir)] if (project_dir / "profiles.yml").exists() else []
+    manifest, said = _run_parser(project_dir, own)
+    if manifest is None and any(sign in said for sign in _PROFILE_FAILED):
+        with tempfile.TemporaryDirectory(prefix="gatehouse-profile-") as scratch:
+            (Path(scratch) / "profiles.yml").write_text(_stand_in(str(project.get("profile") or "default")), "utf-8")
+            manifest, said_then = _run_parser(project_dir, [scratch])
+            if manifest is None and not any(sign in said_then for sign in _PROFILE_FAILED):
+                said = said_then
+    if manifest is None:
+        raise ContractError(
+            [
+                Fault(
+                    problem=f"dbt can't parse the project: {_error_lines(said)}",
+                    remedy="run `dbt parse` in the project's folder and mend what it names",
+                )
+            ]
+        )
+    return manifest
+
+
+def _stand_in(profile: str) -> str:
+    """A profile of that name, for a server that nobody will ask."""
+    output = {"type": "postgres", "host": "127.0.0.1", "port": 1, "user": "nobody", "password": "", "dbname": "none"}
+    made = {profile: {"target": "default", "outputs": {"default": output | {"schema": "public"}}}}
+    return json.dumps(made)  # which is YAML too
+
+
+def _run_parser(project_dir: Path, profiles: list[str]) -> tuple[dict[str, Any] | None, str]:
+    """The manifest, or None and what dbt said; writes nothing beside the project."""
     with tempfile.TemporaryDirectory(prefix="gatehouse-contract-") as scratch:
         command = [
             *(sys.executable, "-c", "from dbt.cli.main import cli; cli()"),
             *("--no-use-colors", "--no-send-anonymous-usage-stats", "--log-path", scratch),
             *("parse", "--project-dir", str(project_dir), "--target-path", scratch, "--no-partial-parse"),
         ]
-        if (project_dir / "profiles.yml").exists():
-            command += ["--profiles-dir", str(project_dir)]
+        if profiles:
+            command += ["--profiles-dir", *profiles]
         run = subprocess.run(command, cwd=project_dir, capture_output=True, text=True, check=False, timeout=600)
         made = Path(scratch) / "manifest.json"
         if run.returncode != 0 or not made.exists():
-            words = _error_lines(run.stdout + run.stderr)
-            raise ContractError(
-                [
-                    Fault(
-                        problem=f"dbt can't parse the project: {words}",
-                        remedy="run `dbt parse` in the project's folder and mend what it names",
-                    )
-                ]
-            )
+            return None, run.stdout + run.stderr
         manifest: dict[str, Any] = json.loads(made.read_text("utf-8"))
-        return manifest
+        return manifest, ""
 
 
 def _error_lines(output: str) -> str:

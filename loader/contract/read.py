@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,43 @@ def read_contract(project_dir: Path, state_dir: Path) -> Contract:
     The manifest is kept under ``state_dir``. Raises :class:`ContractError` with every fault
     found: file, line, table, column and remedy.
     """
+    read = read_sources(project_dir, state_dir)
+    loaded = [source for source in read.sources if source.loader == LOADER]
+    contract = contract_of(read, loaded)
+    faults = [*(fault for source in loaded for fault in source.faults), *check_contract(contract)]
+    if faults:
+        raise ContractError(faults)
+    return without_moving_parents(contract)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source table as its file describes it, whoever loads it (``loader``, empty if unsaid)."""
+
+    table: Table
+    loader: str
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Every source table of a project."""
+
+    project: str
+    fingerprint: str
+    sources: tuple[Source, ...]
+
+
+def read_sources(project_dir: Path, state_dir: Path) -> Sources:
+    """Every source table of the dbt project, each with what keeps it from being read whole.
+
+    Raises :class:`ContractError` where the project itself can't be read.
+    """
     project = _read_project(project_dir)
     places = find_places(project_dir, project)
     if places.faults:
         raise ContractError(places.faults)
     manifest = read_manifest(project_dir, state_dir, project)
-    faults: list[Fault] = []
     try:
         macros = RuleMacros(manifest["rules"])
     except RuleFault as error:
@@ -51,18 +83,29 @@ def read_contract(project_dir: Path, state_dir: Path) -> Contract:
         key = tested_table(test)
         if key:
             tests.setdefault(key, []).append(test)
-    tables = {}
+    sources = []
     for source in manifest["sources"]:
-        if source.get("loader") != LOADER:
-            continue
-        key = (source["source_name"], source["name"])
-        tables[key] = _TableReader(source, places, faults).read(macros, tests.get(key, []))
-    contract = Contract(manifest["project"] or "", tables, manifest["fingerprint"])
-    faults += check_contract(contract)
-    tables.update({key: _without_moving_parents(table, contract) for key, table in tables.items()})
-    if faults:
-        raise ContractError(faults)
-    return contract
+        faults: list[Fault] = []
+        table = _TableReader(source, places, faults).read(
+            macros, tests.get((source["source_name"], source["name"]), [])
+        )
+        sources.append(Source(table, str(source.get("loader") or ""), tuple(faults)))
+    return Sources(manifest["project"] or "", manifest["fingerprint"], tuple(sources))
+
+
+def contract_of(read: Sources, sources: Iterable[Source]) -> Contract:
+    """The contract that these of its sources make; nothing is checked."""
+    tables = {(source.table.source, source.table.name): source.table for source in sources}
+    return Contract(read.project, tables, read.fingerprint)
+
+
+def without_moving_parents(contract: Contract) -> Contract:
+    """Leave to dbt what the door can't hold: a parent's column outside its key may change.
+
+    The rows that refer to it stand already, and would lose their parent without a new verdict.
+    """
+    tables = {key: _without_moving_parents(table, contract) for key, table in contract.tables.items()}
+    return replace(contract, tables=tables)
 
 
 def _read_project(project_dir: Path) -> dict[str, Any]:
@@ -204,10 +247,6 @@ def _with_rules(column: Column, required: set[str], rules: list[RowRule]) -> Col
 
 
 def _without_moving_parents(table: Table, contract: Contract) -> Table:
-    """Leave to dbt what the door can't hold: a parent's column outside its key may change.
-
-    The rows that refer to it stand already, and would lose their parent without a new verdict.
-    """
     kept: list[Relationship] = []
     unchecked = list(table.unchecked)
     for relationship in table.relationships:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from loader.contract import arrays
+
 _DIGITS = "[0-9]"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
@@ -63,6 +65,7 @@ SUPPORTED = (
     "smallint, integer, bigint, numeric(p,s), numeric, double precision, text, varchar(n), "
     "boolean, date, timestamp, timestamptz, time, uuid, jsonb"
 )
+_KNOWN = f"{SUPPORTED}; or an array of one of these, such as text[]"
 
 
 def literal(value: str) -> str:
@@ -84,7 +87,8 @@ class DataType:
     """One column's type: its Postgres spelling and how text is read into it.
 
     ``family`` is the type without its size; ``precision`` and ``scale`` are
-    digits (numeric) or characters (varchar), ``None`` where unlimited.
+    digits (numeric) or characters (varchar), ``None`` where unlimited. Of an array ``family``
+    is ``array`` and ``element`` the type of each of its elements.
     """
 
     sql: str
@@ -93,6 +97,12 @@ class DataType:
     scale: int | None = None
     format: str | None = None
     timezone: str | None = None
+    element: DataType | None = None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a value is written as JSON."""
+        return self.family in ("jsonb", "array")
 
     def normalised(self, value: str) -> str:
         """SQL for the ISO spelling of the text expression ``value``."""
@@ -112,6 +122,8 @@ class DataType:
         """
         if self.format is not None:
             return None
+        if self.element is not None:
+            return arrays.plain(self.element)
         if self.family in _INTEGER_DIGITS:
             return f"^-?[0-9]{{1,{_INTEGER_DIGITS[self.family]}}}$"
         if self.family == "numeric":
@@ -149,6 +161,8 @@ class DataType:
             )
         if self.family == "text":
             return value
+        if self.element is not None:
+            return arrays.cast(self.element, value)
         return f"({value})::{self.sql}"
 
     @property
@@ -156,6 +170,8 @@ class DataType:
         """What a value must look like, as words for a message and a form's help."""
         if self.format is not None:
             return f"must be written as {self.format}"
+        if self.element is not None:
+            return arrays.expects(self.element)
         if self.family == "numeric" and self.precision is not None:
             before = self.precision - (self.scale or 0)
             if not self.scale:
@@ -265,6 +281,10 @@ class DataType:
             f"then ({value})::json is json with unique keys else false end)"
         )
 
+    def _accepts_array(self, value: str) -> str:
+        assert self.element is not None
+        return arrays.accepts(self.element, value)
+
 
 _EXPECTS = {
     "smallint": "must be a whole number, digits only, such as 42 (at most 32767)",
@@ -314,16 +334,18 @@ def parse_type(data_type: str, format_: str | None = None, timezone: str | None 
     Raises :class:`UnknownType` with a sentence that says what is wrong.
     """
     text = re.sub(r"\s+", " ", data_type.strip().lower())
+    if text.endswith("]"):
+        return _array_type(data_type, text, format_, timezone)
     match = re.fullmatch(r"([a-z0-9_ ]+?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?", text)
     if not match:
-        raise UnknownType(f"data_type {data_type!r} is not one of: {SUPPORTED}")
+        raise UnknownType(f"data_type {data_type!r} is not one of: {_KNOWN}")
     family = _ALIASES.get(match[1], match[1])
     precision = int(match[2]) if match[2] else None
     scale = int(match[3]) if match[3] else None
     if family == "varchar" and precision is None:
         family = "text"
     if family not in _EXPECTS and family != "varchar":
-        raise UnknownType(f"data_type {data_type!r} is not one of: {SUPPORTED}")
+        raise UnknownType(f"data_type {data_type!r} is not one of: {_KNOWN}")
     if precision is not None and family not in ("numeric", "varchar"):
         raise UnknownType(f"data_type {data_type!r}: {family} takes no size")
     if scale is not None and (family != "numeric" or scale > (precision or 0)):
@@ -354,3 +376,19 @@ def parse_type(data_type: str, format_: str | None = None, timezone: str | None 
         if family == "date" and any(word in format_ for word in ("HH24", "MI", "SS")):
             raise UnknownType("a date's format has no hours, minutes or seconds")
     return DataType(sql, family, precision, scale, format_, timezone)
+
+
+def _array_type(data_type: str, text: str, format_: str | None, timezone: str | None) -> DataType:
+    """The type of an array: ``text`` is ``data_type`` in small letters."""
+    inner, bracket, rest = text.partition("[")
+    if rest != "]" or not bracket:
+        raise UnknownType(f"data_type {data_type!r}: arrays are written as text[], without a size and of one dimension")
+    if format_ is not None or timezone is not None:
+        raise UnknownType("format and timezone belong to a column of single values, not to an array")
+    try:
+        element = parse_type(inner)
+    except UnknownType as error:
+        raise UnknownType(f"data_type {data_type!r} is not one of: {_KNOWN}") from error
+    if element.family == "jsonb":
+        raise UnknownType(f"data_type {data_type!r}: write jsonb, which holds arrays too")
+    return DataType(f"{element.sql}[]", "array", element=element)

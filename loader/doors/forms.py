@@ -243,6 +243,7 @@ def _values_of(table: Table, load_id: int) -> dict[str, str]:
     columns = ", ".join(
         f"replace(({c.sql} at time zone {_zone(c.type.timezone)})::text, ' ', 'T')"
         if c.type.family == "timestamptz"
+        else f"to_json({c.sql})::text" if c.type.family == "array"
         else f"replace({c.sql}::text, ' ', 'T')" if c.type.family == "timestamp" else f"{c.sql}::text"
         for c in shown
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loader.contract.model import Column, Contract, Table
+from loader.contract.types import DataType
 
 _JSON_TYPES: dict[str, dict[str, Any]] = {
     "smallint": {"type": "integer", "minimum": -(2**15), "maximum": 2**15 - 1},
@@ -26,12 +27,8 @@ _JSON_TYPES: dict[str, dict[str, Any]] = {
 
 def column_schema(column: Column) -> dict[str, Any]:
     """JSON Schema of a column's value."""
-    schema = dict(_JSON_TYPES[column.type.family])
-    if column.type.family == "varchar":
-        schema["maxLength"] = column.type.precision
-    if column.type.format or (column.type.family == "timestamptz" and column.type.timezone):
-        schema.pop("format", None)
-    if column.accepted_values is not None:
+    schema = _type_schema(column.type)
+    if column.accepted_values is not None and not column.type.is_json:
         schema["enum"] = [_typed(value, column) for value in column.accepted_values]
     if not column.required:
         if "type" in schema:
@@ -44,6 +41,19 @@ def column_schema(column: Column) -> dict[str, Any]:
     )
     if column.example is not None:
         schema["examples"] = [_json_value(column.example)]
+    return schema
+
+
+def _type_schema(data_type: DataType) -> dict[str, Any]:
+    """JSON Schema of a value of the type; of an array, any element may be null."""
+    if data_type.element is not None:
+        items = _type_schema(data_type.element)
+        return {"type": "array", "items": items | {"type": [items["type"], "null"]}}
+    schema = dict(_JSON_TYPES[data_type.family])
+    if data_type.family == "varchar":
+        schema["maxLength"] = data_type.precision
+    if data_type.format or (data_type.family == "timestamptz" and data_type.timezone):
+        schema.pop("format", None)
     return schema
 
 

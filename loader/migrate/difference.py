@@ -15,6 +15,7 @@ from loader.migrate.catalog import Catalog, read_catalog, standing_histories
 from loader.migrate.compare import compare
 from loader.migrate.ddl import RelationSpec, create_statements, relations, schemas
 from loader.migrate.indexes import name_fault
+from loader.migrate.neighbours import other_owners
 from loader.migrate.plan import Change, Lock, Plan
 from loader.migrate.sql import run
 from loader.migrate.verify import verify_rules
@@ -30,7 +31,9 @@ def make_plan(connection: sa.Connection, contract: Contract) -> Plan:
     catalog = read_catalog(connection, schemas(contract))
     refusals = [fault for table in contract for fault in verify_rules(connection, table)]
     refusals += _clashes(contract)
-    warnings = list(_gone_tables(connection, contract))
+    histories = standing_histories(connection)
+    refusals += other_owners(connection, contract, catalog, histories)
+    warnings = list(_gone_tables(histories, contract))
     made = [
         Change(schema, ("new schema",), (f"create schema {identifier(schema)}",))
         for schema in schemas(contract)
@@ -150,9 +153,9 @@ def _clashes(contract: Contract) -> Iterator[Fault]:
                 )  # fmt: skip
 
 
-def _gone_tables(connection: sa.Connection, contract: Contract) -> Iterator[str]:
+def _gone_tables(histories: Iterable[tuple[str, str]], contract: Contract) -> Iterator[str]:
     expected = {(r.schema, r.name) for table in contract for r in relations(table, contract)}
-    for schema, name in standing_histories(connection):
+    for schema, name in histories:
         if (schema, name) not in expected:
             mirror = name.removesuffix("__history")
             yield (

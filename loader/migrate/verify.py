@@ -28,6 +28,7 @@ _SAMPLES = {
     "time": "'12:00'",
     "uuid": "'3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11'",
     "jsonb": "'{}'",
+    "array": "'{}'",
 }
 _INVALID_PATTERN = "2201B"
 

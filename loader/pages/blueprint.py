@@ -233,7 +233,7 @@ def rejects() -> ResponseReturnValue:
 @pages.get("/dbt/")
 def dbt_docs() -> ResponseReturnValue:
     """The docs that `dbt docs generate` made, or how to make them."""
-    return docs_response(gatehouse().settings.project_dir) or render_template("dbt.html")
+    return docs_response(gatehouse().settings.dbt_target) or render_template("dbt.html")
 
 
 def _chosen(*names: str) -> dict[str, str]:

@@ -23,9 +23,8 @@ _PLACES = {
 }
 
 
-def docs_response(project_dir: Path) -> Response | None:
+def docs_response(target: Path) -> Response | None:
     """The page with what `dbt docs generate` wrote put into it; ``None`` if it has not run."""
-    target = project_dir / "target"
     try:
         page = (target / "index.html").read_text("utf-8")
         for place, name in _PLACES.items():

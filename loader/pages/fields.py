@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ _RADIOS = 5
 _WHOLE = ("smallint", "integer", "bigint")
 _NUMBERS = (*_WHOLE, "numeric", "double precision")
 #: Types whose control does not make clear what may be typed.
-_EXPLAINED = ("jsonb", "varchar", "double precision")
+_EXPLAINED = ("jsonb", "array", "varchar", "double precision")
 #: These rules are plain from the control itself.
 _PLAIN_RULES = ("not_null", "accepted_values", "not_blank")
 
@@ -131,6 +132,8 @@ def _field(column: Column, table: Table, contract: Contract) -> Field:
 def _control(column: Column, is_key: bool) -> str:
     if column.type.format is not None:
         return "text"
+    if column.type.is_json:
+        return "json"
     if column.accepted_values is not None and column.type.family != "boolean":
         return "choice"
     match column.type.family:
@@ -142,8 +145,6 @@ def _control(column: Column, is_key: bool) -> str:
             return "local"
         case "timestamptz":
             return "moment"
-        case "jsonb":
-            return "json"
         case family if family in _WHOLE:
             return "digits" if is_key else "number"
         case family if family in _NUMBERS:
@@ -182,6 +183,8 @@ def _example(column: Column) -> str | None:
     example = column.example
     if isinstance(example, bool):
         return str(example).lower()
+    if isinstance(example, (dict, list)):
+        return json.dumps(example, ensure_ascii=False, default=str)
     if isinstance(example, float):  # YAML's 20000.00 has lost its noughts
         return format(Decimal(str(example)), f".{column.type.scale}f" if column.type.scale else "f")
     return None if example is None else str(example)

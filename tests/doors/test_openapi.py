@@ -86,3 +86,13 @@ def test_choices_are_of_the_columns_type() -> None:
         assert schema["enum"] == choices
         for choice in choices:
             jsonschema.validate(choice, schema)
+
+
+def test_an_array_is_an_array_of_what_its_elements_are() -> None:
+    column = Column("codes", parse_type("varchar(5)[]"), True, "Codes", "", example=["a"], accepted_values=("{a}",))
+    schema = column_schema(column)
+    assert schema["type"] == "array"
+    assert schema["items"] == {"type": ["string", "null"], "maxLength": 5}
+    assert "enum" not in schema
+    jsonschema.validate(["a", None], schema)
+    assert column_schema(Column("n", parse_type("integer[]"), False, "N", ""))["type"] == ["array", "null"]

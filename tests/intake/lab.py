@@ -92,6 +92,7 @@ _TABLES = (
         ),
     ),
     table("papers", "id integer!", "body jsonb", "text text"),
+    table("lists", "id integer!", "sizes integer[]", "words text[]", "moments timestamptz[]", "prices numeric(6,2)[]"),
 )  # fmt: skip
 CONTRACT = Contract("lab", {("lab", made.name): made for made in _TABLES}, "fingerprint")
 

@@ -16,6 +16,8 @@ from tests.intake.test_types import CASES
 TYPES = [
     "smallint", "integer", "bigint", "numeric", "numeric(12,2)", "numeric(2,2)", "numeric(3)", "double precision",
     "text", "varchar(5)", "varchar(1000)", "boolean", "date", "timestamp", "timestamptz", "time", "uuid", "jsonb",
+    "smallint[]", "integer[]", "bigint[]", "text[]", "boolean[]", "date[]", "timestamptz[]", "time[]", "uuid[]",
+    "numeric[]", "varchar(5)[]",
 ]  # fmt: skip
 SEEDED = settings(
     derandomize=True,
@@ -27,7 +29,7 @@ SEEDED = settings(
 PIECES = st.sampled_from(
     "0 1 9 00 - + . e E 12 2024 1999 0001 9999 02 29 30 31 : 23 59 60 24 T t Z +14:00 -15:00 +05 é 日 ٣ true".split()
     + "false True 2024-02-29 2023-02-28 13:45 :00 .123456 3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11".split()
-    + [" ", "\n", "\r"]
+    + [" ", "\n", "\r", "[", "]", ",", '"', "\\", "null", '["', '"]', '", "']
 )
 NEAR = st.lists(PIECES, max_size=6).map("".join)
 ANY = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
@@ -108,6 +110,9 @@ def test_what_people_usually_write_is_plain() -> None:
         "boolean": ["true", "false"],
         "uuid": ["3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11"],
         "varchar(5)": ["", "日本語"],
+        "integer[]": ["[]", "[1,2]", "[1, -2]"],
+        "text[]": ['["a", "日本語"]', '["can\'t", ""]'],
+        "date[]": ['["2024-02-28"]'],
     }
     for name, values in usual.items():
         assert by_re2(str(parse_type(name).plain), values) == [True] * len(values), name

@@ -113,7 +113,10 @@ class Bench:
     def brought(self, table_id: str, load_id: int) -> dict[int, dict[str, Any]]:
         """The rows that a load brought in, by their number: mirror and history, read by Python."""
         table, kinds = self.table(table_id), self.project.columns[table_id]
-        texts = ", ".join(f"{identifier(name)}::text" for name in kinds)
+        texts = ", ".join(
+            f"to_json({identifier(name)})::text" if kind.family == "array" else f"{identifier(name)}::text"
+            for name, kind in kinds.items()
+        )
         found = self.fetch(
             f"select _row, {texts} from {table.mirror} where _load_id = %s "
             f"union all select _row, {texts} from {table.history} as h where _load_id = %s and _reason <> 'undone'",

@@ -15,6 +15,8 @@ and the column's type holds exactly that value:
 - booleans: true and false, t and f, yes and no, 1 and 0, in letters of any size.
 - `uuid`: 8-4-4-4-12 hexadecimal digits. `jsonb`: JSON without a name given twice.
 - text: itself; `varchar(n)`: itself, of at most n characters.
+- an array: a JSON array of single values, each of which (as its own text, a number by its digits)
+  has a reading of the element's type, or is null.
 """
 
 from __future__ import annotations
@@ -55,7 +57,12 @@ class Kind:
 
     @property
     def family(self) -> str:
-        return self.data_type.partition("(")[0].strip()
+        return "array" if self.data_type.endswith("[]") else self.data_type.partition("(")[0].strip()
+
+    @property
+    def element(self) -> Kind:
+        """Of an array: what its elements are."""
+        return Kind(self.data_type.removesuffix("[]"))
 
     @property
     def sizes(self) -> list[int]:
@@ -100,6 +107,8 @@ def read(text: str, kind: Kind) -> Any:
             return UUID(text)
         case "jsonb":
             return read_json(text)
+        case "array":
+            return _array(text, kind.element)
     raise AssertionError(f"no reading of {kind}")
 
 
@@ -109,11 +118,14 @@ def written(value: Any, text: str | None, kind: Kind) -> str | None:
         return text
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        parts = (written(element, element, kind.element) for element in value)
+        return "{" + ",".join("NULL" if part is None else _quoted(part) for part in parts) + "}"
     return value.isoformat() if isinstance(value, (date, time)) else str(value)
 
 
 def stored(text: str | None, kind: Kind) -> Any:
-    """A value that Postgres holds, from Postgres's own text for it (session in UTC)."""
+    """A value that Postgres holds, from Postgres's own text for it, or its JSON of an array (session in UTC)."""
     if text is None:
         return None
     if kind.family == "timestamptz":
@@ -121,6 +133,21 @@ def stored(text: str | None, kind: Kind) -> Any:
     if kind.family == "double precision":
         return float(text)
     return read(text, Kind(kind.data_type))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _array(text: str, element: Kind) -> list[Any]:
+    read_json(text)  # for what is no JSON, or holds what is no character
+    values = json.loads(text, parse_float=str, parse_int=str)
+    if not isinstance(values, list):
+        raise Unclear("no array")
+    if any(isinstance(value, (list, dict)) for value in values):
+        raise Unclear("more than one dimension")
+    texts = [{True: "true", False: "false"}[v] if isinstance(v, bool) else v for v in values]
+    return [None if text is None else read(text, element) for text in texts]
 
 
 def _whole(text: str, bits: int) -> int:

@@ -43,6 +43,45 @@ AWKWARD_TEXTS = (
        for clock in ("01:15", "01:45", "02:15", "02:45")]
 )  # fmt: skip
 AWKWARD = st.sampled_from(AWKWARD_TEXTS)
+#: Lists that Postgres or JSON would take, or that only look like one.
+AWKWARD_ARRAYS = (
+    "{1,2}",
+    "{}",
+    "[]",
+    " [] ",
+    "[null]",
+    '["null"]',
+    "[NULL]",
+    "[[1]]",
+    "[1,[2]]",
+    '[{"a":1}]',
+    "[1,]",
+    "[1 2]",
+    "[1",
+    "1",
+    '"[1]"',
+    "[1]x",
+    "[NaN]",
+    "[1e400]",
+    "[007]",
+    "[1.0]",
+    "[-0]",
+    "[true]",
+    '[" 1"]',
+    '["\\u0000"]',
+    '["\\ud800"]',
+    '["\\u00e9","can\'t","a,b","\\"","\\\\","{","NULL",""]',
+    "[2147483648]",
+    '["today"]',
+    '["2024-02-30"]',
+    '["0x10"]',
+    "[1.005]",
+    "[12345.67]",
+    '["abcdef"]',
+    "['a']",
+    "[1]\n",
+    "\u00a0[1]",
+)
 _NEAR = (-1, 0, 1)
 
 
@@ -177,7 +216,29 @@ def good(kind: Kind, tests: Sequence[DbtTest], choices: int = 0) -> Texts:
             return few if choices else st.uuids().map(str)
         case "jsonb":
             return _JSON.map(json.dumps)
+        case "array":
+            return _arrays(kind)
     raise AssertionError(f"no values of {kind}")
+
+
+def _arrays(kind: Kind) -> Texts:
+    """Lists of good elements, each written as a text or, where JSON has such, as a number or a truth value."""
+    element = good(kind.element, [])
+
+    def spelt(text: str) -> Texts:
+        both = [json.dumps(text), text] if _is_bare(text) else [json.dumps(text), json.dumps(text, ensure_ascii=False)]
+        return st.sampled_from(both)
+
+    elements = st.one_of(st.just("null"), element.flatmap(spelt))
+    return st.tuples(st.lists(elements, max_size=4), st.sampled_from([",", ", ", " ,\n"])).map(
+        lambda parts: "[" + parts[1].join(parts[0]) + "]"
+    )
+
+
+def _is_bare(text: str) -> bool:
+    return (
+        text in ("true", "false") or re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) is not None
+    )
 
 
 def beside(kind: Kind, tests: Sequence[DbtTest]) -> list[str]:
@@ -199,6 +260,8 @@ def beside(kind: Kind, tests: Sequence[DbtTest]) -> list[str]:
                 found.append(bound)
         for value in test.arguments.get("values", []):
             found += [str(value), str(value).lower(), str(value).upper(), f"{value} ", str(value)[:-1]]
+    if kind.family == "array":
+        return [*found, *AWKWARD_ARRAYS]
     far = {"date": ["1800-01-31", "2199-12-31"], "timestamptz": ["1800-01-31T00:00:00Z", "2199-12-31T00:00:00Z"]}
     far |= {family: ["-30000", "0", "30000"] for family in (*WHOLE_BITS, "numeric")}
     return list(dict.fromkeys([*found, *far.get(kind.family, ["", " ", "\u00a0", "other"])]))
@@ -208,6 +271,10 @@ def bad(kind: Kind, tests: Sequence[DbtTest]) -> st.SearchStrategy[str | None]:
     """Texts that the column may not take: beside the bounds, blank, of another kind, awkward."""
     choices: list[st.SearchStrategy[str | None]] = [AWKWARD, BLANK, WORDS, st.none()]
     choices += [st.sampled_from(beside(kind, tests))] * 3
+    if kind.family == "array":
+        one = st.one_of(AWKWARD.map(json.dumps), st.sampled_from(["[1]", "{}", "1.5", "true", "1e3", "null"]))
+        choices += [st.lists(one, min_size=1, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]")] * 2
+        choices.append(st.sampled_from(AWKWARD_ARRAYS))
     if kind.family == "double precision":
         choices.append(st.decimals(-10, 10, places=20).map(str))
     return st.one_of(choices)
