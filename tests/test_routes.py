@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
-from loader.app import OPEN_ENDPOINTS
-from tests.pages.desk import Desk, desk, desk_template
+import pytest
+from itsdangerous import TimestampSigner
+
+from loader.app import OPEN_ENDPOINTS, create_app
+from tests.pages.desk import Desk, desk, desk_template, log_in
 
 __all__ = ["desk", "desk_template"]
 
-OPEN = {"static", "pages.static", "pages.login", "health.healthz", "health.readyz"}
+OPEN = {"pages.static", "pages.login", "health.healthz", "health.readyz"}
+STYLE = "/assets/gatehouse.css"
 
 
 def test_the_list_of_open_routes_is_short_and_known() -> None:
     assert set(OPEN_ENDPOINTS) == OPEN
+
+
+def test_an_open_route_is_one_that_there_is(desk: Desk) -> None:
+    """A name that no longer is one's own would open whatever takes it next."""
+    assert {rule.endpoint for rule in desk.app.url_map.iter_rules()} >= OPEN_ENDPOINTS
 
 
 def test_every_other_route_turns_strangers_away(desk: Desk) -> None:
@@ -48,7 +58,37 @@ def test_a_user_who_was_closed_is_out_at_once(desk: Desk) -> None:
 
 
 def test_every_answer_has_the_headers_that_keep_a_page_closed(desk: Desk) -> None:
-    for path in ("/login", "/", "/api/v1/loads", "/nothing", "/healthz"):
+    for path in ("/login", "/", "/api/v1/loads", "/nothing", "/healthz", STYLE):
         headers = desk.client.get(path).headers
-        assert "default-src" in headers["Content-Security-Policy"], path
-        assert headers["X-Content-Type-Options"] == "nosniff"
+        for told in ("default-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
+            assert told in headers["Content-Security-Policy"], path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Referrer-Policy"] == "same-origin", path
+        # rows stay in no cache; the style, which is everybody's, is asked for again each time
+        assert headers["Cache-Control"] == ("no-cache" if path == STYLE else "no-store"), path
+
+
+def test_the_login_is_a_cookie_that_no_script_and_no_other_site_can_use(desk: Desk) -> None:
+    told = log_in(desk.app.test_client()).headers["Set-Cookie"].split("; ")
+    assert told[0].startswith("session=")
+    assert sorted(told[1:]) == ["HttpOnly", "Path=/", "SameSite=Lax"], "and it ends with the browser"
+
+
+def test_behind_https_the_cookie_is_sent_over_https_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADER_HTTPS", "1")
+    app = create_app(desk.settings)
+    try:
+        assert "Secure" in app.test_client().get("/login").headers["Set-Cookie"].split("; ")
+    finally:
+        app.extensions["gatehouse"].engine.dispose()
+
+
+@pytest.mark.parametrize(("hours", "status"), [(11.9, 200), (12.1, 302)])
+def test_a_login_ends_after_twelve_hours(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, hours: float, status: int
+) -> None:
+    client = desk.app.test_client()
+    log_in(client)
+    later = int(time.time() + hours * 3600)
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: later)
+    assert client.get("/").status_code == status

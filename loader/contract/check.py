@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loader.contract.faults import Fault
-from loader.contract.model import KNOWN_DOORS, SYSTEM_COLUMNS, Contract, Table
+from loader.contract.model import KNOWN_DOORS, Contract, Table
 from loader.contract.types import DataType
 
-#: Postgres cuts longer names in silence; ``__history`` must still fit.
+#: Postgres cuts longer names in silence; the history's must still fit.
 _NAME_BYTES = 63
 _ORDERED = ("date", "timestamp", "timestamptz", "integer", "bigint", "smallint", "numeric")
 
@@ -102,13 +102,13 @@ def _key_remedy(table: Table) -> str:
 
 
 def _names(table: Table) -> Iterator[Fault]:
-    for name in (table.schema, table.identifier + "__history", *table.column_names):
+    for name in (table.schema, table.history_name, *table.column_names):
         if len(name.encode()) > _NAME_BYTES:
             yield _fault(table, f"the name {name} is longer than {_NAME_BYTES} bytes", "shorten it", name)
         if "\0" in name or not name:
             yield _fault(table, "a name is empty or holds a NUL", "rename it", name)
     for name in table.column_names:
-        if name in SYSTEM_COLUMNS or name.startswith("_"):
+        if name.startswith("_"):
             yield _fault(
                 table,
                 f"column names that begin with _ are the loader's own ({name})",

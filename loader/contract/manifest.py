@@ -20,7 +20,7 @@ from typing import Any
 from loader.contract.faults import ContractError, Fault
 
 #: Bumped when the kept part changes its shape.
-_SHAPE = 1
+_SHAPE = 2
 #: In dbt's words when it is the profile that fails, not the project.
 _PROFILE_FAILED = ("profile", "Could not find adapter type", "Env var required but not provided")
 _PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
@@ -151,19 +151,7 @@ def _reduce(manifest: dict[str, Any]) -> dict[str, Any]:
         if node["name"].startswith(("rule_", "sql_"))
     }
     tests = [
-        {
-            key: node.get(key)
-            for key in (
-                "unique_id",
-                "name",
-                "test_metadata",
-                "config",
-                "column_name",
-                "original_file_path",
-                "sources",
-                "refs",
-            )
-        }
+        {key: node.get(key) for key in ("unique_id", "test_metadata", "config", "column_name")}
         for node in manifest["nodes"].values()
         if node["resource_type"] == "test" and node.get("sources")
     ]
@@ -171,7 +159,6 @@ def _reduce(manifest: dict[str, Any]) -> dict[str, Any]:
         {
             key: node.get(key)
             for key in (
-                "unique_id",
                 "source_name",
                 "name",
                 "schema",

@@ -16,6 +16,8 @@ Severity = Literal["error", "warn"]
 
 #: Columns that the loader adds to every staging table, after the source's own.
 SYSTEM_COLUMNS = ("_load_id", "_row", "_loaded_at")
+#: What follows a table's name in the name of its history.
+HISTORY_SUFFIX = "__history"
 DOORS = ("api", "form", "file")
 #: Doors that a contract may name already, for the day there are such.
 KNOWN_DOORS = (*DOORS, "pull", "topic")
@@ -148,7 +150,12 @@ class Table:
     @property
     def history(self) -> str:
         """The quoted relation that holds the versions that are not current."""
-        return f"{identifier(self.schema)}.{identifier(self.identifier + '__history')}"
+        return f"{identifier(self.schema)}.{identifier(self.history_name)}"
+
+    @property
+    def history_name(self) -> str:
+        """The name of :attr:`history`, without quotes and schema."""
+        return self.identifier + HISTORY_SUFFIX
 
     @property
     def column_names(self) -> tuple[str, ...]:

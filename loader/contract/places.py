@@ -1,4 +1,4 @@
-"""Where in the YAML files each source, table and column stands; faults that only YAML shows.
+"""Where in the YAML files each table and column stands; faults that only YAML shows.
 
 Only positions are taken from here: what the files mean is dbt's to say.
 """
@@ -16,9 +16,8 @@ from loader.contract.faults import Fault
 
 @dataclass
 class Places:
-    """(file, line) by source, by (source, table) and by (source, table, column)."""
+    """(file, line) by (source, table) and by (source, table, column)."""
 
-    sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     tables: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     columns: dict[tuple[str, str, str], tuple[str, int]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -63,7 +62,6 @@ def _read_source(source: yaml.Node, name: str, places: Places) -> None:
     source_name = _text(source, "name")
     if source_name is None:
         return
-    places.sources.setdefault(source_name, (name, _line(source)))
     for table in _items(source, "tables"):
         table_name = _text(table, "name")
         if table_name is None:

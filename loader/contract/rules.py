@@ -2,7 +2,8 @@
 
 dbt's own four tests are known here. A test of the project is a row rule when a macro
 ``rule_<test>`` stands behind it: a macro without dbt's context that yields one boolean SQL
-expression. The door renders that very macro, so a rule is written once.
+expression. The door renders that very macro, so a rule is written once. (A project that has no
+``rule_accepted_values`` is tested by dbt's own SQL, and the door says the same here.)
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ def make_rule(test: dict[str, Any], macros: RuleMacros, types: dict[str, DataTyp
     if name == "not_null" and not ours:
         return not_null(columns[0], **common)
     if name == "accepted_values":
-        return _accepted_values(columns[0], types[columns[0]], arguments, common)
+        common["accepted"] = _choices(arguments)
+        if "rule_accepted_values" not in macros.names:
+            return _accepted_values(columns[0], arguments, common)
     if name in ("unique", "unique_together"):
         return UniqueRule(columns, name=name, **common)
     if name in ("relationships", "relationships_together"):
@@ -109,26 +112,25 @@ def not_null(column: str, **common: Any) -> RowRule:
     return RowRule("not_null", (column,), f"{identifier(column)} is not null", "must not be empty", **common)
 
 
-def _accepted_values(column: str, data_type: DataType, arguments: dict[str, Any], common: dict[str, Any]) -> RowRule:
-    values = [_plain(value) for value in arguments.get("values") or []]
+def _choices(arguments: dict[str, Any]) -> tuple[str, ...] | None:
+    """What a form can offer of ``accepted_values``; raises :class:`RuleFault` when that is nothing."""
+    values = arguments.get("values") or []
     if not values:
         raise RuleFault("accepted_values accepts nothing")
-    quote = arguments.get("quote", True)
-    listed = ", ".join(literal(value) if quote else value for value in values)
+    # without quotes a text is SQL, and no value that anybody could choose from a list
+    if not arguments.get("quote", True) and any(isinstance(value, str) for value in values):
+        return None
+    return tuple(str(value) for value in values)
+
+
+def _accepted_values(column: str, arguments: dict[str, Any], common: dict[str, Any]) -> RowRule:
+    """dbt's own test of that name, but with quotes inside of a value doubled."""
+    values = [str(value) for value in arguments["values"]]
+    listed = ", ".join(literal(value) if arguments.get("quote", True) else value for value in values)
     shown = ", ".join(values[:12]) + (f" and {len(values) - 12} more" if len(values) > 12 else "")
     return RowRule(
-        "accepted_values",
-        (column,),
-        f"{identifier(column)} in ({listed})",
-        f"must be one of: {shown}",
-        # without quotes a text is SQL, and no value that anybody could choose from a list
-        accepted=tuple(values) if quote or not any(isinstance(v, str) for v in arguments["values"]) else None,
-        **common,
+        "accepted_values", (column,), f"{identifier(column)} in ({listed})", f"must be one of: {shown}", **common
     )
-
-
-def _plain(value: Any) -> str:
-    return str(value)
 
 
 def _relationship(

@@ -22,7 +22,7 @@ from werkzeug.datastructures import MultiDict
 
 from loader.app import gatehouse
 from loader.contract.model import Contract, Table
-from loader.contract.types import identifier
+from loader.contract.types import identifier, literal
 from loader.intake.decode import Batch
 from loader.intake.decode.base import make_batch
 from loader.intake.load import LoadFailed, Options, StillRunning, load
@@ -241,7 +241,7 @@ def _values_of(table: Table, load_id: int) -> dict[str, str]:
     column with a format of its own."""
     shown = [c for c in table.columns if c.pii != "direct" and c.type.format is None]
     columns = ", ".join(
-        f"replace(({c.sql} at time zone {_zone(c.type.timezone)})::text, ' ', 'T')"
+        f"replace(({c.sql} at time zone {literal(c.type.timezone or 'UTC')})::text, ' ', 'T')"
         if c.type.family == "timestamptz"
         else f"to_json({c.sql})::text" if c.type.family == "array"
         else f"replace({c.sql}::text, ' ', 'T')" if c.type.family == "timestamp" else f"{c.sql}::text"
@@ -257,7 +257,3 @@ def _values_of(table: Table, load_id: int) -> dict[str, str]:
     if len(rows) != 1:
         return {}
     return {column.name: value for column, value in zip(shown, rows[0], strict=True) if value is not None}
-
-
-def _zone(timezone: str | None) -> str:
-    return "'" + (timezone or "UTC").replace("'", "''") + "'"

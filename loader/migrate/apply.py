@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from loader.contract.faults import ContractError
 from loader.contract.model import Contract
 from loader.ledger.upgrade import upgrade_ledger
-from loader.migrate.difference import make_plan
 from loader.migrate.locks import is_lock_timeout, lock_timeout, stand_in_a_row, take_locks, timeouts_explained
 from loader.migrate.plan import Plan
+from loader.migrate.planner import make_plan
 from loader.migrate.sql import run
 from loader.remedy import Remedy
 

@@ -205,7 +205,7 @@ class _Comparer:
         self.found.actions.append(f"alter column {name} set not null")
 
     def _warn_of_history(self, column: ColumnSpec) -> None:
-        history = self.catalog.relations.get((self.table.schema, self.table.identifier + "__history"))
+        history = self.catalog.relations.get((self.table.schema, self.table.history_name))
         if history is None or column.name not in history.columns:
             return
         query = f"select count(*) from {history.sql} where {identifier(column.name)} is null"

@@ -1,6 +1,6 @@
 """The relations that follow from the contract: each source table's mirror and history.
 
-Only what should stand is said here; :mod:`loader.migrate.plan` compares it with what does.
+Only what should stand is said here; :mod:`loader.migrate.planner` compares it with what does.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def relations(table: Table, contract: Contract) -> tuple[RelationSpec, RelationS
     )
     history = RelationSpec(
         schema=table.schema,
-        name=table.identifier + "__history",
+        name=table.history_name,
         columns=optional + _LOADED + _WRITTEN,
         primary_key=(),
         indexes=(table.primary_key, ("_written_load_id",), ("_load_id", "_row")),

@@ -1,4 +1,4 @@
-"""The difference between what should stand and what does: changes, refusals, warnings."""
+"""What a plan is made of: changes with their SQL and locks, refusals, warnings."""
 
 from __future__ import annotations
 

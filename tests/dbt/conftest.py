@@ -39,13 +39,16 @@ def run_dbt(*arguments: str, folder: Path, scratch: Path, **environment: str) ->
     )
 
 
+def parse(folder: Path, scratch: Path) -> tuple[str, dict[str, Any]]:
+    """What `dbt parse` said of the project in `folder`, and the manifest that it wrote."""
+    ran = run_dbt("parse", "--no-partial-parse", folder=folder, scratch=scratch)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout, json.loads((scratch / "target" / "manifest.json").read_text())
+
+
 @pytest.fixture(scope="session")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """What `dbt parse` said of the project, and the manifest that it wrote."""
-    scratch = tmp_path_factory.mktemp("dbt")
-    parse = run_dbt("parse", "--no-partial-parse", folder=ROOT, scratch=scratch)
-    assert parse.returncode == 0, parse.stdout + parse.stderr
-    return parse.stdout, json.loads((scratch / "target" / "manifest.json").read_text())
+    return parse(ROOT, tmp_path_factory.mktemp("dbt"))
 
 
 @pytest.fixture(scope="session")

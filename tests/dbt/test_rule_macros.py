@@ -34,6 +34,8 @@ ONE_COLUMN: list[tuple[str, dict[str, Any], str, list[Any], list[Any]]] = [
     ("matches", {"pattern": r"(.)\1"}, "text", ["aa", "bb"], ["ab", "aaa"]),
     ("matches", {"pattern": "[^']*'s"}, "text", ["Contact's"], ["Contacts"]),
     ("matches", {"pattern": "100%|:x"}, "text", ["100%", ":x"], ["100"]),
+    ("accepted_values", {"values": ["can't", "US"]}, "text", ["can't", "US"], ["us", "", "US ", "can''t"]),
+    ("accepted_values", {"values": [1, 2], "quote": False}, "smallint", [1, 2], [0, 3]),
     ("not_blank", {}, "text", ["x", " x ", "0", "é"], ["", " ", "\t\n\r", "\u00a0 "]),
     ("max_length", {"maximum": 3}, "text", ["", "abc", "日本語"], ["abcd"]),
     ("first_of_month", {}, "date", ["2017-01-01", "2016-02-01"], ["2017-01-31", "2016-02-29"]),
@@ -66,6 +68,14 @@ MESSAGES: list[tuple[str, dict[str, Any], str]] = [
     ("not_equal_to", {"value": 0}, "must not be 0"),
     ("matches", {"pattern": "[A-Z]{2}"}, "must have the form [A-Z]{2}"),
     ("matches", {"pattern": "[A-Z]{2}", "message": "must be two letters"}, "must be two letters"),
+    ("accepted_values", {"values": ["can't", "won't"]}, "must be one of: can't, won't"),
+    ("accepted_values", {"values": [1, True], "quote": False}, "must be one of: 1, True"),
+    ("accepted_values", {"values": list("abcdefghijkl")}, "must be one of: a, b, c, d, e, f, g, h, i, j, k, l"),
+    (
+        "accepted_values",
+        {"values": list("abcdefghijklmn")},
+        "must be one of: a, b, c, d, e, f, g, h, i, j, k, l and 2 more",
+    ),
     ("not_blank", {}, "must not be blank"),
     ("max_length", {"maximum": 20}, "must be at most 20 characters long"),
     ("not_after", {"other": "ended_at"}, "must not be after ended_at"),
@@ -129,7 +139,7 @@ def test_a_row_passes_where_null_leaves_the_verdict_open(render: Rule, cursor: A
 
 
 def test_accepted_values_are_quoted(render: Rule, cursor: Any) -> None:
-    rule = render("sql_accepted_values", '"x"', ["can't", "won''t", 'say "no"', "a\\b", "50%"])
+    rule = render("rule_accepted_values", '"x"', ["can't", "won''t", 'say "no"', "a\\b", "50%"])
     for value in ["can't", "won''t", 'say "no"', "a\\b", "50%", None]:
         assert not is_broken(cursor, rule, "text", value), value
     for value in ["cant", "won't", "", "a\\\\b"]:
@@ -137,11 +147,11 @@ def test_accepted_values_are_quoted(render: Rule, cursor: Any) -> None:
 
 
 def test_accepted_numbers_and_booleans_may_stand_unquoted(render: Rule, cursor: Any) -> None:
-    assert render("sql_accepted_values", "n", [1, 2.5], quote=False) == "n in (1, 2.5)"
-    assert render("sql_accepted_values", "n", [1, 2]) == "n in ('1', '2')"
-    assert render("sql_accepted_values", "n", [True], quote=False) == "n in (true)"
-    assert render("sql_accepted_values", "n", ["1", "lower('A')"], quote=False) == "n in (1, lower('A'))"
-    assert is_broken(cursor, render("sql_accepted_values", "x", [1, 2]), "integer", 3)
+    assert render("rule_accepted_values", "n", [1, 2.5], quote=False) == "n in (1, 2.5)"
+    assert render("rule_accepted_values", "n", [1, 2]) == "n in ('1', '2')"
+    assert render("rule_accepted_values", "n", [True], quote=False) == "n in (true)"
+    assert render("rule_accepted_values", "n", ["1", "lower('A')"], quote=False) == "n in (1, lower('A'))"
+    assert is_broken(cursor, render("rule_accepted_values", "x", [1, 2]), "integer", 3)
 
 
 def test_a_name_with_a_quote_stays_a_name(render: Rule) -> None:
@@ -178,9 +188,9 @@ def test_a_value_becomes_a_literal(render: Rule, value: Any, literal: str) -> No
         ("sql_literal", (float("nan"),)),
         ("sql_literal", (float("inf"),)),
         ("sql_identifier", ("",)),
-        ("sql_accepted_values", ("x", [])),
-        ("sql_accepted_values", ("x", [None])),
-        ("sql_accepted_values", ("x", "abc")),
+        ("rule_accepted_values", ("x", [])),
+        ("rule_accepted_values", ("x", [None])),
+        ("rule_accepted_values", ("x", "abc")),
         ("rule_at_least", ("x",)),
         ("rule_matches", ("x", "")),
         ("rule_matches", ("x", None)),

@@ -34,21 +34,3 @@
     {%- endif -%}
     "{{- name | replace('"', '""') -}}"
 {%- endmacro -%}
-
-
-{%- macro sql_accepted_values(column, values, quote=true) -%}
-    {%- if values is string or values is mapping or values is not sequence or values | length == 0 -%}
-        {{- accepted_values_needs_a_list_with_at_least_one_value() -}}
-    {%- endif -%}
-    {{- column }} in (
-    {%- for value in values -%}
-        {%- if value is none or (not quote and value is not string) -%}
-            {{- sql_literal(value) -}}
-        {%- else -%}
-            {#- As in dbt, `quote: false` takes text as SQL. -#}
-            {{- sql_literal(value | string) if quote else value -}}
-        {%- endif -%}
-        {{- ', ' if not loop.last -}}
-    {%- endfor -%}
-    )
-{%- endmacro -%}

@@ -9,7 +9,7 @@ select
     {{ column_name }} as value_field,
     count(*) as n_records
 from {{ model }}
-where ({{ sql_accepted_values(column_name, values, quote) }}) is false
+where ({{ rule_accepted_values(column_name, values, quote) }}) is false
 group by {{ column_name }}
 
 {% endtest -%}

@@ -1,4 +1,4 @@
-"""Makes the plan: compares the contract's relations with those that stand."""
+"""Makes the plan: sets each table that should stand beside what does, and says what it takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import sqlalchemy as sa
 
 from loader.contract.faults import Fault
-from loader.contract.model import Contract, Table
+from loader.contract.model import HISTORY_SUFFIX, Contract, Table
 from loader.contract.types import identifier
 from loader.ledger.models import SCHEMA as LEDGER
 from loader.ledger.upgrade import ledger_step
@@ -157,7 +157,7 @@ def _gone_tables(histories: Iterable[tuple[str, str]], contract: Contract) -> It
     expected = {(r.schema, r.name) for table in contract for r in relations(table, contract)}
     for schema, name in histories:
         if (schema, name) not in expected:
-            mirror = name.removesuffix("__history")
+            mirror = name.removesuffix(HISTORY_SUFFIX)
             yield (
                 f"{schema}.{mirror} is no longer in the contract; it and its history are left standing with their data"
             )
