@@ -40,7 +40,11 @@ def read_contract(project_dir: Path, state_dir: Path) -> Contract:
     places = find_places(project_dir, project)
     if places.faults:
         raise ContractError(places.faults)
-    manifest = read_manifest(project_dir, state_dir, project)
+    return contract_of(read_manifest(project_dir, state_dir, project), places)
+
+
+def contract_of(manifest: dict[str, Any], places: Places) -> Contract:
+    """The contract of a manifest as ``read_manifest`` gives it; raises :class:`ContractError`."""
     faults: list[Fault] = []
     try:
         macros = RuleMacros(manifest["rules"])
