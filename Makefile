@@ -2,7 +2,7 @@
 #
 #   DATA=sample|full   how many of the demonstration shop's 20.9 million promotion rows
 #   SCALE=1            its size: 1 is a year of 2,469 households
-#   PORT=8000          where the pages are served; PGPORT=5433 is the embedded database's port
+#   PORT=8000          where the pages are served; PGPORT=5433 is the embedded database's port, kept once started
 #   REQUIRE_ALL=1      a check whose tool is missing fails instead of being skipped
 
 DATA ?= sample
