@@ -2,7 +2,7 @@
 #
 #   DATA=sample|full   how many of the demonstration shop's 20.9 million promotion rows
 #   SCALE=1            its size: 1 is a year of 2,469 households
-#   PORT=8000          where the pages are served; PGPORT=5433 is the embedded database's port
+#   PORT=8000          where the pages are served; PGPORT=5433 is the embedded database's port, kept once started
 #   REQUIRE_ALL=1      a check whose tool is missing fails instead of being skipped
 
 DATA ?= sample
@@ -49,7 +49,8 @@ env-dev: $(VENV)/.dev ## ... and what tests and checks need
 
 # In range, the python3 that is there; else the newest one with a number in its name.
 # A version manager's shim may exist and not run: hence each is tried.
-$(BIN)/python:
+# pip is the last that venv puts there: without it the making was broken off, and begins anew.
+$(BIN)/pip:
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || continue; \
 		echo "environment: making $(VENV) with $$("$$python" --version)"; \
@@ -60,13 +61,13 @@ $(BIN)/python:
 	echo "Gatehouse needs Python 3.11, 3.12 or 3.13; python3 is $$(python3 --version 2>&1)." >&2; \
 	echo "Install one of them, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1
 
-$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/pip
 	@echo "environment: installing what running needs (some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/pip
 	@echo "environment: installing what tests and checks need (some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .

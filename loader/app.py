@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from loader.contract.live import LiveContract
 from loader.contract.model import Contract
-from loader.database import connection_faults, make_engine, require_version
+from loader.database import make_engine
 from loader.ledger import access
 from loader.settings import Settings
 
@@ -45,7 +45,8 @@ class Gatehouse:
     live: LiveContract
 
     def contract(self) -> Contract:
-        """The contract in force; a request that changes something waits for the newest."""
+        """The contract in force; a request that changes something waits for the newest.
+        Raises :class:`NoContract`, which is answered with 503, while there is none."""
         return self.live.current(to_judge=has_request_context() and request.method != "GET")
 
     @property
@@ -60,7 +61,9 @@ def gatehouse() -> Gatehouse:
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the app; raises :class:`ContractError` or :class:`Remedy` if it can't serve."""
+    """Make the app. It needs neither the database nor a faultless contract: a worker that
+    takes another's place may come up while there is none, and answers 503 until there is.
+    Whether a server may start at all is for `WebServer` to say."""
     from loader.doors.api import api
     from loader.doors.forms import forms
     from loader.doors.health import health
@@ -68,8 +71,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     settings = settings or Settings.from_environment()
     engine = make_engine(settings, pool_size=10, max_overflow=20)
-    with connection_faults(settings):
-        require_version(engine)
     app = Flask(__name__, static_folder=None)
     app.config.update(
         SECRET_KEY=_secret_key(settings.state_dir),

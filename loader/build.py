@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from loader.dbt import project_fingerprint, run_dbt
+from loader.remedy import Remedy
 from loader.settings import Settings
 
 Progress = Callable[[str, int | None, int | None], None]
 
 # dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`
 _NODE = re.compile(r"(\d+) of (\d+) [A-Z].*?(\S+) \.{2,}")
+
+# what open_build says when it has opened one
+_OPENED = re.compile(r"Build (\d+): staging up to load number ")
 
 _LAST_BUILD = """
     select
@@ -46,19 +52,40 @@ def is_current(settings: Settings, engine: sa.Engine) -> bool:
 
 def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Progress = lambda *_: None) -> None:
     """`dbt build ARGUMENTS…`, and a note of what it was made from.
-    Raises Remedy with dbt's last lines when it fails; readers then keep what they had."""
+    Raises Remedy with dbt's last lines when it fails; readers then keep what they had. A
+    build that dbt could not end itself is ended in the ledger, if that can be reached."""
     fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
+
+    opened: list[int] = []
 
     def tell(line: str) -> None:
         if match := _NODE.search(line):
             progress(match[3], int(match[1]), int(match[2]))
+        elif match := _OPENED.search(line):
+            opened.append(int(match[1]))
 
-    run_dbt(settings, "build", *arguments, line=tell)
+    try:
+        run_dbt(settings, "build", *arguments, line=tell)
+    except BaseException:  # also Ctrl-C
+        for build_id in opened:
+            _end(engine, build_id)
+        raise
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     if last is not None:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+
+
+def _end(engine: sa.Engine, build_id: int) -> None:
+    """Ends a build that says it is running, once dbt has ended."""
+    statement = """
+        update ledger.builds
+        set status = 'failed', finished_at = now(), message = 'not published: dbt broke off before its end'
+        where build_id = :build_id and status = 'running'
+    """
+    with suppress(SQLAlchemyError, Remedy), engine.begin() as connection:
+        connection.execute(sa.text(statement), {"build_id": build_id})
 
 
 def outcome(engine: sa.Engine) -> str:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import ProgrammingError
+import psycopg2
+from sqlalchemy.exc import DBAPIError
 
 from loader.commands.access import token, user
 from loader.commands.build import build
@@ -17,6 +18,7 @@ from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
 from loader.commands.up import down, up
 from loader.contract.faults import ContractError
+from loader.database import ended_by, is_fault_of_ours
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -63,9 +65,17 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"{place}{error.strerror or error}. Free space or mend the path, and run it again.", err=True)
         sys.exit(FAILED)
-    except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) not in _NOT_MIGRATED:
-            raise
-        click.echo("The database has no ledger yet. Run `loader migrate` first.", err=True)
+    except (DBAPIError, psycopg2.Error) as error:
+        click.echo(_words(error), err=True)
         sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _words(error: DBAPIError | psycopg2.Error) -> str:
+    """What the database said, as a sentence; raises it again if the program is at fault."""
+    if getattr(getattr(error, "orig", error), "pgcode", None) in _NOT_MIGRATED:
+        return "The database has no ledger yet. Run `loader migrate` first."
+    if is_fault_of_ours(error):
+        raise error
+    words = ended_by(error, work="command", again="Run it again")
+    return f"{words[0].upper()}{words[1:]}."

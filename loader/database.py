@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from loader.remedy import Remedy
-from loader.settings import Settings
+from loader.settings import DATA_FOLDER, Settings
 
 OLDEST_VERSION = 17
 """The doors stand on `pg_input_is_valid` and `is json with unique keys`, which came with
@@ -23,6 +27,9 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
 
     Every session is UTC and UTF-8 whatever the server's defaults, and shows as
     `gatehouse` in pg_stat_activity. `options` go to `sqlalchemy.create_engine`.
+
+    While PGHOST is unset, connecting raises Remedy if the server that answers is not the
+    embedded one of this state folder: every folder's has the same user, password and database.
     """
     arguments: dict[str, Any] = {
         # as arguments, not in a URL: a host may be a socket's folder, a password may hold anything
@@ -39,8 +46,30 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
     if settings.password is not None:
         arguments["password"] = settings.password
     arguments.update(options.pop("connect_args", {}))
-    return sa.create_engine(
+    engine = sa.create_engine(
         "postgresql+psycopg2://", connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **options
+    )
+    if not settings.host_is_given:
+        sa.event.listen(engine, "connect", lambda connection, _: _require_own_server(connection, settings))
+    return engine
+
+
+def _require_own_server(connection: psycopg2.extensions.connection, settings: Settings) -> None:
+    """Raises Remedy if the server's data lie elsewhere than this state folder's. A user
+    who may not ask where they lie is let pass."""
+    with connection.cursor() as cursor:
+        cursor.execute("select setting from pg_settings where name = 'data_directory'")
+        found = cursor.fetchone()
+    connection.rollback()
+    own = settings.state_dir / DATA_FOLDER
+    if found is None or Path(found[0]).resolve() == own.resolve():
+        return
+    connection.close()
+    raise Remedy(
+        f"The server at {settings.host}:{settings.port} keeps its data in {found[0]}: it is not the embedded one "
+        f"of this project, whose data are in {own}.",
+        f"Start this one with `loader db start`, on another port if need be, as in PGPORT={settings.port + 1}; "
+        f"or set PGHOST={settings.host} if that server is meant.",
     )
 
 
@@ -106,3 +135,31 @@ def explain(text: str, settings: Settings) -> Remedy | None:
         state = text.split("the database system is", 1)[1].strip().splitlines()[0]
         return Remedy(f"The server at {server} is {state}.", "Try again in a moment.")
     return None
+
+
+def ended_by(error: BaseException, work: str = "load", again: str = "Send it again") -> str:
+    """What the database ended a piece of work by, in words for who reads the receipt or the log.
+
+    A lost connection is first noticed where it broke, and then again by whoever cleans up: the
+    first error of the chain is the one that tells.
+    """
+    while error.__context__ is not None and isinstance(error.__context__, (DBAPIError, psycopg2.Error)):
+        error = error.__context__
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, psycopg2.errors.LockNotAvailable):
+        return f"another load into this table is still running; {again[0].lower()}{again[1:]} when that has ended"
+    words = (str(original).strip().splitlines() or [type(original).__name__])[0]
+    if isinstance(original, psycopg2.errors.DiskFull):
+        return f"the database's disk is full ({words}). {again} when there is free space on the database's disk"
+    # without a code nobody answered any more; class 57P is a server that shuts down or was cut off
+    code = getattr(original, "pgcode", None)
+    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)) and (code or "57P")[:3] == "57P":
+        return f"the database went away in the middle ({words}); its log says why. {again} when it is back"
+    return f"the database ended the {work}: {words}"
+
+
+def is_fault_of_ours(error: DBAPIError | psycopg2.Error) -> bool:
+    """Whether the statement itself was wrong (class 42, but for a right that is missing): a
+    mistake in the program, which who runs it can't mend."""
+    code = getattr(error.orig if isinstance(error, DBAPIError) else error, "pgcode", None) or ""
+    return code.startswith("42") and code != "42501"

@@ -26,7 +26,7 @@ import psycopg2
 from loader.postgres_wheel import make_runnable, run, wheel_version
 from loader.remedy import Remedy
 from loader.server_user import SYSTEM_USER, ServerUser, server_user
-from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
+from loader.settings import DATA_FOLDER, EMBEDDED_NAME, LOOPBACK, Settings, port_file
 
 START_SECONDS = 90  # recovery after a crash replays up to max_wal_size
 STOP_SECONDS = 60
@@ -66,7 +66,7 @@ class EmbeddedServer:
         self.port = port
         self.configuration = one_machine() | (configuration or {})
         self.say = say
-        self.data_dir = self.state_dir / "postgres"
+        self.data_dir = self.state_dir / DATA_FOLDER
         self.log = self.state_dir / "postgres.log"
 
     @classmethod
@@ -90,6 +90,7 @@ class EmbeddedServer:
         """
         with self._alone():
             if self._runs_already():
+                self._note_port()
                 return False
             self._check_port()
             user = self._user()
@@ -99,6 +100,7 @@ class EmbeddedServer:
             self._recover()
             self._start(user)
             self._make_database()
+            self._note_port()
             return True
 
     def stop(self) -> bool:
@@ -115,6 +117,7 @@ class EmbeddedServer:
                 if path.exists():
                     shutil.rmtree(path)
             self.log.unlink(missing_ok=True)
+            port_file(self.state_dir).unlink(missing_ok=True)
             return there
 
     # -- start ---------------------------------------------------------------
@@ -292,6 +295,13 @@ class EmbeddedServer:
                     cursor.execute(f"create database {EMBEDDED_NAME}")
         finally:
             connection.close()
+
+    def _note_port(self) -> None:
+        """For every command that is given no PGPORT. Whole or not at all: they read it any time."""
+        noted = port_file(self.state_dir)
+        made = noted.with_name(f"{noted.name}.part")
+        made.write_text(f"{self.port}\n", "ascii")
+        made.replace(noted)
 
     # -- stop ----------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Where the database and the project are, read from the environment.
 
 The database is named by libpq's own variables, so that the loader, dbt, psql
-and BI tools all read the same five. Unset, they mean the embedded server.
+and BI tools all read the same five. Unset, they mean the embedded server, at the
+port at which it was started last.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ EMBEDDED_PORT = 5433
 EMBEDDED_NAME = "gatehouse"  # database, user and password of the embedded server alike
 PROJECT_FILE = "dbt_project.yml"
 STATE_FOLDER = ".gatehouse"
+DATA_FOLDER = "postgres"  # of the embedded server, in the state folder
 
 
 @dataclass(frozen=True)
@@ -53,22 +56,26 @@ class Settings:
         The state folder is the project's `.gatehouse`, or, where this user may not
         write to the project, one for it under XDG_STATE_HOME (else ~/.local/state).
 
-        The port defaults to the embedded server's on this machine and to
-        PostgreSQL's own 5432 elsewhere; the password defaults to the embedded
-        server's only while PGHOST is unset.
+        While PGHOST is unset the port defaults to the one at which the state
+        folder's embedded server was started last; else to 5433 on this machine and to
+        PostgreSQL's own 5432 elsewhere. The password defaults to the embedded server's
+        only while PGHOST is unset.
 
         Raises Remedy when no project is found or PGPORT is no port.
         """
         given = os.environ if environment is None else environment
         project = find_project(project_dir or given.get("LOADER_PROJECT_DIR") or None)
         state = given.get("LOADER_STATE_DIR")
+        state_dir = Path(state).absolute() if state else _state_folder(project, given)
         host = given.get("PGHOST")
-        is_here = not host or host in (LOOPBACK, "localhost")
+        usual_port = EMBEDDED_PORT if not host or host in (LOOPBACK, "localhost") else 5432
+        if not host:
+            usual_port = last_port(state_dir) or usual_port
         return cls(
             project_dir=project,
-            state_dir=Path(state).absolute() if state else _state_folder(project, given),
+            state_dir=state_dir,
             host=host or LOOPBACK,
-            port=_port(given.get("PGPORT"), EMBEDDED_PORT if is_here else 5432),
+            port=_port(given.get("PGPORT"), usual_port),
             user=given.get("PGUSER") or EMBEDDED_NAME,
             password=given.get("PGPASSWORD") or (None if host else EMBEDDED_NAME),
             database=given.get("PGDATABASE") or EMBEDDED_NAME,
@@ -132,6 +139,21 @@ def _state_folder(project: Path, given: Mapping[str, str]) -> Path:
     states = Path(home) if home else Path.home() / ".local" / "state"
     mark = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:12]
     return states / "gatehouse" / f"{project.name}-{mark}"
+
+
+def port_file(state_dir: Path) -> Path:
+    """Where the embedded server's port is noted when it starts."""
+    return state_dir / "postgres.port"
+
+
+def last_port(state_dir: Path) -> int | None:
+    """The port at which the embedded server of this state folder was started last; None if
+    it never was, or where that can't be told."""
+    with suppress(OSError, ValueError):
+        return int(port_file(state_dir).read_text("ascii"))
+    with suppress(OSError, ValueError, IndexError):  # started before ports were noted
+        return int((state_dir / DATA_FOLDER / "postmaster.pid").read_text().splitlines()[3])
+    return None
 
 
 def _port(text: str | None, default: int) -> int:

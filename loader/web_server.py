@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from loader.contract.in_force import require_servable
 from loader.embedded import port_owner
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -71,8 +72,9 @@ class WebServer:
         )
 
     def run(self) -> None:
-        """Becomes the server; does not return."""
+        """Becomes the server; does not return. Raises as `start` does."""
         self._ready_to_start()
+        require_servable(self.settings)
         os.execve(sys.executable, self.command(), self.environment())
 
     def start(self) -> bool:
@@ -80,8 +82,11 @@ class WebServer:
         already it takes up changed code and contract instead, without dropping a
         request: False then.
 
-        Raises Remedy if the port is taken or it does not come up; its last words are
-        in the message.
+        Raises Remedy if the port is taken, the database does not answer, or it does not
+        come up (its last words are in the message), and ContractError. What runs already
+        then goes on as it is. This is asked here and once: a worker that takes the place
+        of one that died serves by what was in force, whatever the database does meanwhile,
+        since gunicorn ends the whole server when a worker does not come up.
         """
         if running := self.running():
             if not self.answers():
@@ -89,9 +94,11 @@ class WebServer:
                     f"The web server runs already (process {running.pid}), and not at {self.address}.",
                     "Stop it first with `loader stop`.",
                 )
+            require_servable(self.settings)
             running.send_signal(signal.SIGHUP)
             return False
         self._ready_to_start()
+        require_servable(self.settings)
         self.log.touch()
         said_before = self.log.stat().st_size
         pid = self._launch()

@@ -19,7 +19,7 @@ from loader.database import connection_faults, make_engine, require_version
 from loader.embedded import EmbeddedServer
 from loader.remedy import Remedy
 from loader.server_user import ServerUser, server_user
-from loader.settings import Settings
+from loader.settings import Settings, port_file
 from tests.conftest import DURABLE_FOR_NOTHING, free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can")
@@ -131,6 +131,37 @@ def test_a_running_server_is_not_taken_for_one_on_another_port(own: EmbeddedServ
     other = EmbeddedServer(own.state_dir, free_port())
     with pytest.raises(Remedy, match=f"on port {own.port} and not {other.port}"):
         other.start()
+
+
+def test_its_port_is_noted_for_whoever_is_given_none(own: EmbeddedServer) -> None:
+    (own.state_dir.parent / "dbt_project.yml").touch()
+
+    def port_of_a_fresh_shell() -> int:
+        return Settings.from_environment(own.state_dir.parent, {"LOADER_STATE_DIR": str(own.state_dir)}).port
+
+    own.start()
+    assert port_of_a_fresh_shell() == own.port
+    port_file(own.state_dir).unlink()  # of a server that was started before ports were noted
+    own.start()
+    assert port_file(own.state_dir).exists()
+    own.stop()
+    assert port_of_a_fresh_shell() == own.port
+    own.clean()
+    assert port_of_a_fresh_shell() == 5433
+
+
+def test_the_server_of_another_folder_is_not_taken_for_this_ones(own: EmbeddedServer, tmp_path: Path) -> None:
+    own.start()
+    assert ask(settings_of(own), "select 1") == 1
+    stranger = Settings(tmp_path, tmp_path, port=own.port)
+    with pytest.raises(Remedy, match=rf"keeps its data in {own.data_dir}.*{tmp_path}/postgres.*PGHOST=127.0.0.1"):
+        ask(stranger, "select 1")
+    assert ask(replace(stranger, host_is_given=True), "select 1") == 1
+    engine = make_engine(settings_of(own), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("create role guest login password 'guest'"))
+    guest = replace(stranger, user="guest", password="guest")
+    assert ask(guest, "select 1") == 1, "who may not ask where the data lie is let pass"
 
 
 def test_an_interrupted_making_leaves_nothing_and_is_done_again(

@@ -124,7 +124,7 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
         old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.8.2" && exit 0\nexit 1\n')
         old.chmod(0o755)
     made = subprocess.run(
-        ["make", "-f", str(ROOT / "Makefile"), ".venv/bin/python"],
+        ["make", "-f", str(ROOT / "Makefile"), ".venv/bin/pip"],
         cwd=tmp_path,
         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
@@ -134,6 +134,23 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
     assert made.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in made.stderr
     assert "3.8.2" in made.stderr
+
+
+def test_an_environment_whose_making_was_broken_off_is_made_anew(tmp_path: Path) -> None:
+    """`python -m venv` puts python there first, and is at work on pip for seconds after."""
+    (tmp_path / "requirements").mkdir()
+    for name in ("requirements/run.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    (tmp_path / ".venv" / "left_over").touch()
+    shown = subprocess.run(
+        ["make", "-f", str(ROOT / "Makefile"), "--dry-run", "env"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "-m venv --clear .venv" in shown, "`make env` and `make up` would go on with half an environment"
+    subprocess.run(["make", "-f", str(ROOT / "Makefile"), ".venv/bin/pip"], cwd=tmp_path, check=True)
+    assert not (tmp_path / ".venv" / "left_over").exists()
+    subprocess.run([tmp_path / ".venv/bin/python", "-m", "pip", "--version"], check=True)
 
 
 @pytest.mark.parametrize(("required", "status"), [("0", 0), ("1", 1)])

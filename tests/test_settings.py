@@ -45,6 +45,22 @@ def test_a_port_alone_moves_the_embedded_server(project: Path) -> None:
     assert not settings.host_is_given
 
 
+def test_the_port_is_the_one_at_which_the_embedded_server_was_started_last(project: Path) -> None:
+    state = project / ".gatehouse"
+    (state / "postgres").mkdir(parents=True)
+    pid_file = state / "postgres" / "postmaster.pid"
+    pid_file.write_text("1\n/data\n0\n5601\n\n127.0.0.1\n")
+    assert read(project).port == 5601
+    pid_file.write_text("1\n")
+    assert read(project).port == 5433
+    (state / "postgres.port").write_text("5602\n")
+    assert read(project).port == 5602
+    assert read(project).environment()["PGPORT"] == "5602"
+    assert read(project, PGPORT="5999").port == 5999
+    assert read(project, PGHOST="db.example.com").port == 5432
+    assert read(project, LOADER_STATE_DIR=str(project / "other")).port == 5433
+
+
 @pytest.mark.parametrize(
     "given",
     [{}, {"PGPORT": "5999"}, {"PGHOST": "db.example.com", "PGPORT": "6000", "PGUSER": "ann", "PGPASSWORD": "a b'c"}],

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from loader import build, dbt
 from loader.commands.up import first_login, is_embedded
+from loader.database import make_engine
 from loader.ledger import access
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -87,10 +88,10 @@ def test_a_pid_file_that_names_a_stranger_is_no_web_server(web: WebServer) -> No
     assert web.stop() is False
 
 
-def test_why_the_web_server_does_not_come_up_is_said(here: Settings) -> None:
-    nowhere = replace(here, port=free_port())
-    with pytest.raises(Remedy, match=r"did not come up: .*No PostgreSQL server answers"):
-        WebServer(nowhere, port=free_port(), workers=1).start()
+def test_why_the_web_server_does_not_come_up_is_said(web: WebServer) -> None:
+    (web.settings.state_dir / "secret_key").mkdir()
+    with pytest.raises(Remedy, match=r"did not come up: IsADirectoryError"):
+        web.start()
 
 
 def test_the_first_login_works_and_is_kept_for_its_owner_alone(here: Settings, engine: sa.Engine) -> None:
@@ -174,6 +175,26 @@ def test_a_failed_dbt_call_shows_its_last_lines(settings: Settings, monkeypatch:
     assert "  100\n" in failure.value.message
     assert "  50\n" not in failure.value.message
     assert "--full-refresh" in failure.value.remedy
+
+
+def test_a_build_that_dbt_could_not_end_is_ended_in_the_ledger(
+    here: Settings, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into ledger.builds (upper_bound, status) values (0, 'running')"))
+        connection.execute(sa.text("insert into ledger.builds (upper_bound, status) values (0, 'running')"))
+    line = "12:01:02  Build 1: staging up to load number 0, as of 2017-12-31."
+    monkeypatch.setattr(dbt, "dbt_command", lambda: ["sh", "-c", f"echo '{line}'; kill -9 $$"])
+    with pytest.raises(Remedy, match="dbt build ended with status -9"):
+        build.build(here, engine)
+    with engine.connect() as connection:
+        query = "select status, finished_at is null, message from ledger.builds order by build_id"
+        ours, other = connection.execute(sa.text(query)).all()
+    assert tuple(ours) == ("failed", False, "not published: dbt broke off before its end")
+    assert other.status == "running", "it is not ours to end"
+    away = make_engine(replace(here, port=free_port()))
+    with pytest.raises(Remedy, match="dbt build ended with status -9"):
+        build.build(here, away)
 
 
 def test_a_step_says_how_it_went_also_when_it_fails() -> None:

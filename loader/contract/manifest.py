@@ -20,7 +20,7 @@ from typing import Any
 from loader.contract.faults import ContractError, Fault
 
 #: Bumped when the kept part changes its shape.
-_SHAPE = 2
+SHAPE = 2
 #: In dbt's words when it is the profile that fails, not the project.
 _PROFILE_FAILED = ("profile", "Could not find adapter type", "Env var required but not provided")
 _PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
@@ -52,12 +52,17 @@ def _wanted(path: Path, model_folders: tuple[Path, ...]) -> bool:
 def fingerprint(project_dir: Path, project: dict[str, Any]) -> str:
     """A hash of the files that the contract is made from."""
     folders = tuple(project_dir / f for f in (project.get("model-paths") or ["models"]))
-    digest = hashlib.sha256(f"shape {_SHAPE}\n".encode())
+    digest = hashlib.sha256(f"shape {SHAPE}\n".encode())
     for path in project_files(project_dir, project):
         if _wanted(path, folders) and path.exists():
             digest.update(os.path.relpath(path, project_dir).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def kept_manifest(state_dir: Path, mark: str) -> Path:
+    """Where the manifest of the files with this fingerprint is kept."""
+    return state_dir / "contract" / f"{mark}.json"
 
 
 def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
     Raises :class:`ContractError` with dbt's own words when dbt can't parse the project.
     """
     mark = fingerprint(project_dir, project)
-    kept = state_dir / "contract" / f"{mark}.json"
+    kept = kept_manifest(state_dir, mark)
     if kept.exists():
         try:
             standing: dict[str, Any] = json.loads(kept.read_text("utf-8"))

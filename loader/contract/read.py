@@ -37,7 +37,11 @@ def read_contract(project_dir: Path, state_dir: Path) -> Contract:
     The manifest is kept under ``state_dir``. Raises :class:`ContractError` with every fault
     found: file, line, table, column and remedy.
     """
-    read = read_sources(project_dir, state_dir)
+    return honoured(read_sources(project_dir, state_dir))
+
+
+def honoured(read: Sources) -> Contract:
+    """The contract that the sources for the loader make; raises :class:`ContractError`."""
     loaded = [source for source in read.sources if source.loader == LOADER]
     contract = contract_of(read, loaded)
     faults = [*(fault for source in loaded for fault in source.faults), *check_contract(contract)]
@@ -73,7 +77,11 @@ def read_sources(project_dir: Path, state_dir: Path) -> Sources:
     places = find_places(project_dir, project)
     if places.faults:
         raise ContractError(places.faults)
-    manifest = read_manifest(project_dir, state_dir, project)
+    return sources_of(read_manifest(project_dir, state_dir, project), places)
+
+
+def sources_of(manifest: dict[str, Any], places: Places) -> Sources:
+    """The source tables of a manifest as ``read_manifest`` gives it; see :func:`read_sources`."""
     try:
         macros = RuleMacros(manifest["rules"])
     except RuleFault as error:

@@ -18,10 +18,13 @@ def healthz() -> ResponseReturnValue:
 
 @health.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """The database answers too; 503 while it does not."""
+    """The database answers too, and there is a contract to serve by; 503 while that is not so."""
+    here = current_app.extensions["gatehouse"]
     try:
-        with current_app.extensions["gatehouse"].engine.connect() as connection:
+        with here.engine.connect() as connection:
             connection.execute(sa.select(1))
     except SQLAlchemyError:
         return {"status": "the database does not answer"}, 503
+    if not here.live.is_there:
+        return {"status": "no contract is in force"}, 503
     return {"status": "ok"}

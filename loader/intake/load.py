@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import psycopg2
-import psycopg2.errors
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
+from loader.database import ended_by
 from loader.intake import bulk, few, landing
 from loader.intake.decode import DECODERS, Batch, Decoder, ReadFailure, format_of_file
 from loader.intake.receipt import Receipt
@@ -105,7 +105,7 @@ def load(
     except ReadFailure as error:
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
-        raise _failed(engine, table, origin, options, _why(error), is_body=False) from error
+        raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
 
 
 def _bring_and_settle(
@@ -140,25 +140,6 @@ def _bring_and_settle(
         return settle(connection, contract, table, origin, options, bring_few)
     arrival = Arrival(landing.fill(connection, table, all_batches, progress))
     return settle(connection, contract, table, origin, options, arrival)
-
-
-def _why(error: BaseException) -> str:
-    """What ended the load, in words for who reads the receipt or the log.
-
-    A lost connection is first noticed where it broke, and then again by whoever cleans up: the
-    first error of the chain is the one that tells.
-    """
-    while error.__context__ is not None and isinstance(error.__context__, (DBAPIError, psycopg2.Error)):
-        error = error.__context__
-    original = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(original, psycopg2.errors.LockNotAvailable):
-        return "another load into this table is still running; send it again when that has ended"
-    words = str(original).strip().splitlines() or [type(original).__name__]
-    # without a code nobody answered any more; class 57P is a server that shuts down or was cut off
-    code = getattr(original, "pgcode", None)
-    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)) and (code or "57P")[:3] == "57P":
-        return f"the database went away in the middle ({words[0]}); its log says why. Send it again when it is back"
-    return f"the database ended the load: {words[0]}"
 
 
 def load_stream(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from loader.contract.model import Table
 from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
@@ -153,16 +155,16 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
     load = connection.execute(sa.select(Load.__table__).where(Load.load_id == load_id)).first()
     if load is None:
         return None
-    rejects = connection.execute(
-        sa.select(Reject.row, Reject.column_name, Reject.rule, Reject.message, Reject.faults)
-        .where(Reject.load_id == load_id)
-        .order_by(Reject.row)
-        .limit(LISTED)
-    )
-    caused = connection.scalars(
-        sa.select(Load.load_id).where(Load.cause_load_id == load_id).order_by(Load.load_id)
+    caused = connection.execute(
+        sa.select(Load.__table__).where(Load.cause_load_id == load_id).order_by(Load.load_id)
     ).all()
-    releases = [read_receipt(connection, cause) for cause in caused]
+    rejects = _listed_rejects(connection, [load_id, *(release.load_id for release in caused)])
+    # what a release let in further was let in by loads of the same cause: it has no releases of its own
+    releases = tuple(_receipt(release, rejects.get(release.load_id, ())) for release in caused)
+    return _receipt(load, rejects.get(load_id, ()), releases)
+
+
+def _receipt(load: sa.Row[Any], rejects: tuple[RowFault, ...], releases: tuple[Receipt, ...] = ()) -> Receipt:
     return Receipt(
         load_id=load.load_id,
         source=load.source,
@@ -175,9 +177,25 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
         rejected=load.rejected,
         duplicates=load.duplicates,
         warnings=tuple(Warned(**warned) for warned in load.warnings),
-        rejects=tuple(
-            RowFault(r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults))
-            for r in rejects
-        ),
-        releases=tuple(release for release in releases if release is not None),
+        rejects=rejects,
+        releases=releases,
     )
+
+
+def _listed_rejects(connection: Connection, load_ids: list[int]) -> dict[int, tuple[RowFault, ...]]:
+    """The rows of each load that its receipt lists, by ``load_id``; in one question for all."""
+    asked = sa.select(sa.func.unnest(sa.cast(load_ids, ARRAY(sa.BigInteger))).label("load_id")).subquery()
+    first = (
+        sa.select(Reject.row, Reject.column_name, Reject.rule, Reject.message, Reject.faults)
+        .where(Reject.load_id == asked.c.load_id)
+        .order_by(Reject.row)
+        .limit(LISTED)
+        .lateral()
+    )
+    found: dict[int, list[RowFault]] = {}
+    for r in connection.execute(
+        sa.select(asked.c.load_id, first).join(first, sa.true()).order_by(asked.c.load_id, first.c.row)
+    ):
+        fault = RowFault(r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults))
+        found.setdefault(r.load_id, []).append(fault)
+    return {load_id: tuple(faults) for load_id, faults in found.items()}

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
 from loader.app import API_PREFIX
+from loader.contract.live import NoContract
 from loader.doors import problems
 
 #: (title, what to do) by status.
@@ -41,6 +42,7 @@ def register(blueprint: Blueprint) -> None:
     """Make these the app's answers; the API keeps its own envelope."""
     blueprint.app_errorhandler(HTTPException)(_http)
     blueprint.app_errorhandler(OperationalError)(_no_database)
+    blueprint.app_errorhandler(NoContract)(_no_contract)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -63,3 +65,12 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _no_database(error: OperationalError) -> ResponseReturnValue:
     current_app.logger.error("the database does not answer: %s", error.orig)
     return _http(ServiceUnavailable())
+
+
+def _no_contract(error: NoContract) -> ResponseReturnValue:
+    """No rows are judged and no page is made without one: 503, with what stands in its way."""
+    if request.path.startswith(API_PREFIX + "/"):
+        return problems.problem(503, f"No contract is in force, and nothing was stored. {error}")
+    words = "Nothing is half done. Try again in a moment; `loader migrate --plan` says what is missing."
+    page = render_template("error.html", code=503, title="There is no contract yet", words=words, detail=str(error))
+    return Response(page, 503, headers={"Retry-After": "5"})

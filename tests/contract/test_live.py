@@ -11,7 +11,8 @@ import pytest
 
 from loader.contract import live
 from loader.contract.faults import ContractError
-from loader.contract.live import LiveContract
+from loader.contract.in_force import last_kept, take_up
+from loader.contract.live import LiveContract, NoContract
 from loader.contract.read import read_contract
 from loader.database import make_engine
 from loader.migrate import migrate
@@ -111,8 +112,26 @@ def test_a_faulty_contract_is_not_taken_up_and_a_mended_one_is(project: Settings
 def test_a_server_does_not_start_on_a_database_that_was_not_migrated(project: Settings) -> None:
     engine = make_engine(project)
     with pytest.raises(Remedy, match="loader migrate"):
-        LiveContract(project, engine)
+        take_up(project, engine)
+    live = LiveContract(project, engine)
+    with pytest.raises(NoContract, match="loader migrate"):
+        live.current()
+    assert not live.is_there
+    migrate(engine, read_contract(project.project_dir, project.state_dir))
+    assert live.is_there
     engine.dispose()
+
+
+def test_the_contract_in_force_is_kept_until_another_is_taken_up(project: Settings, contract: LiveContract) -> None:
+    kept = last_kept(project.state_dir)
+    assert kept is not None
+    assert kept.fingerprint == contract.current().fingerprint
+    assert kept.find("till.sales").row_rules == contract.current().find("till.sales").row_rules
+    change(project, "        columns:", "       columns:")
+    contract.current()
+    assert last_kept(project.state_dir) == kept
+    (project.state_dir / "contract_in_force.json").write_text("{")
+    assert last_kept(project.state_dir) is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
+from loader.database import make_engine
+from loader.pages.queries import builds
 from tests.pages.desk import TICKET, Desk, words
 
 
@@ -134,6 +137,35 @@ def test_how_the_builds_went(desk: Desk) -> None:
     assert "warn unique_b 4,065 rows Got 4,065 results" in page
     desk.load("teams", team(2))
     assert "1 load arrived after the published build" in words(desk.get("/"))
+
+
+def test_a_build_that_was_killed_is_not_shown_as_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(builds.time, "sleep", pauses.append)
+    desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
+    at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
+    with at_work.connect():
+        assert "Build 1 running" in words(desk.get("/"))
+    assert not pauses
+    page = words(desk.get("/"))
+    assert "Build 1 broke off" in page
+    assert "run loader build" in page
+    assert sum(pauses) >= 2, "between two models dbt has no session for a moment"
+    pauses.clear()
+    assert "Build 1 broke off" in words(desk.get("/"))
+    assert not pauses, "it is waited for once"
+    with at_work.connect():
+        assert "Build 1 running" in words(desk.get("/"))
+
+
+def test_a_build_between_two_models_is_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
+    sessions: list[sa.Connection] = []
+    monkeypatch.setattr(builds.time, "sleep", lambda _: sessions.append(at_work.connect()))
+    desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
+    assert "Build 1 running" in words(desk.get("/"))
+    assert len(sessions) == 1
+    sessions[0].close()
 
 
 def test_the_notice_of_a_contract_that_is_not_taken_up(desk: Desk) -> None:

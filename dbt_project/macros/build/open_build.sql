@@ -3,12 +3,32 @@
     sees the latest build's bound. -#}
 {% macro open_build() -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot') -%}
+        {%- do require_own_server() -%}
         {%- do require_ledger() -%}
         {%- do refuse_partial_data() -%}
         {%- do insert_build() -%}
     {%- elif execute and flags.WHICH == 'test' -%}
+        {%- do require_own_server() -%}
         {%- do require_ledger() -%}
         {%- do attach_to_latest_build() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- While PGHOST is unset our profile means the embedded server of this folder.
+    Every folder's has the same user, password and database, and profiles.yml can't
+    look up at which port this one's was started. Where data lie is shown to
+    superusers, as the embedded server's own user is one; others are let pass. -#}
+{% macro require_own_server() -%}
+    {%- if target.profile_name == 'gatehouse' and not env_var('PGHOST', '') -%}
+        {%- set own = (env_var('LOADER_STATE_DIR', '') or flags.PROJECT_DIR ~ '/.gatehouse') ~ '/postgres' -%}
+        {%- set found = run_query("select setting from pg_settings where name = 'data_directory'").rows -%}
+        {%- if found and found[0][0] != own -%}
+            {{ exceptions.raise_compiler_error(
+                "The server at " ~ target.host ~ ":" ~ target.port ~ " keeps its data in " ~ found[0][0]
+                ~ ": it is not the embedded one of this project, whose data are in " ~ own
+                ~ '. `loader build` finds that one; for dbt itself run eval "$(.venv/bin/loader db env)" first.'
+            ) }}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

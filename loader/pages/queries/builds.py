@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,11 @@ LATEST = 5
 #: What dbt calls a node that came out well; `warn` is let pass, and named.
 _GOOD = ("success", "pass", "no-op")
 _NAMED = 20
+#: How often, and how many seconds apart, the server is asked for dbt before a build is taken
+#: for dead: between two models dbt has no session for a moment.
+_LOOKS, _PAUSE = 5, 0.5
+#: Builds that were found dead, by number and start: they are not waited for again.
+_found_dead: set[tuple[int, datetime]] = set()
 
 
 @dataclass
@@ -23,6 +30,11 @@ class BuildReport:
     build: sa.Row[Any]
     counts: dict[str, int] = field(default_factory=dict)
     failures: list[sa.Row[Any]] = field(default_factory=list)
+    broke_off: bool = False
+
+    @property
+    def status(self) -> str:
+        return "broke off" if self.broke_off else self.build.status or "running"
 
     @property
     def nodes(self) -> int:
@@ -63,7 +75,37 @@ def latest_builds(connection: Connection, limit: int = LATEST) -> list[BuildRepo
         failures = reports[result.build_id].failures
         if len(failures) < _NAMED:
             failures.append(result)
+    for report in reports.values():
+        report.broke_off = report.build.status == "running" and _is_dead(connection, report.build)
     return list(reports.values())
+
+
+def _is_dead(connection: Connection, build: sa.Row[Any]) -> bool:
+    """Whether dbt has had no session in this database for some seconds: a build that was
+    killed can't say so itself. Waits for those seconds once a build and process."""
+    key = (build.build_id, build.started_at)
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        if _dbt_is_at_work(connection):
+            _found_dead.discard(key)
+            return False
+        if key in _found_dead:
+            return True
+    _found_dead.add(key)
+    return True
+
+
+def _dbt_is_at_work(connection: Connection) -> bool:
+    """Whether dbt has a session here; by its application_name, which everybody may see."""
+    connection.execute(sa.text("select pg_stat_clear_snapshot()"))  # else a transaction sees what it saw first
+    query = """
+        select exists (
+            select from pg_stat_activity
+            where datname = current_database() and application_name = 'dbt'
+        )
+    """
+    return bool(connection.execute(sa.text(query)).scalar_one())
 
 
 def loads_not_published(connection: Connection) -> int | None:
