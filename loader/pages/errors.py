@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg2
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -41,6 +42,8 @@ def register(blueprint: Blueprint) -> None:
     """Make these the app's answers; the API keeps its own envelope."""
     blueprint.app_errorhandler(HTTPException)(_http)
     blueprint.app_errorhandler(OperationalError)(_no_database)
+    # from the driver's own cursor, which SQLAlchemy does not see
+    blueprint.app_errorhandler(psycopg2.OperationalError)(_no_database)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -60,6 +63,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
-def _no_database(error: OperationalError) -> ResponseReturnValue:
-    current_app.logger.error("the database does not answer: %s", error.orig)
+def _no_database(error: OperationalError | psycopg2.OperationalError) -> ResponseReturnValue:
+    cause = error.orig if isinstance(error, OperationalError) else error
+    current_app.logger.error("the database does not answer: %s", cause)
     return _http(ServiceUnavailable())
