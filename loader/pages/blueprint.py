@@ -96,14 +96,13 @@ def overview() -> ResponseReturnValue:
     here, now = gatehouse(), datetime.now(UTC)
     contract = here.contract()
     with here.engine.connect() as connection:
-        open_rows = kept.kept_back(connection)
+        open_rows = kept.kept_back(connection, Masks(contract))
         fresh = arrivals.freshness(connection, contract, now)
         return render_template(
             "overview.html",
             now=now,
             contract=contract,
             notice=here.notice,
-            masks=Masks(contract),
             accepted=arrivals.accepted_since(connection, now - _DAY),
             waiting=sum(table.waiting for table in open_rows),
             rejected=sum(table.rejected for table in open_rows),
