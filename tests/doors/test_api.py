@@ -333,6 +333,8 @@ def test_the_limit_of_a_replay_holds_for_a_body_in_chunks(caller: Caller) -> Non
             **({"headers": {"Content-Length": str(len(body))}} | more),
         )  # fmt: skip
         assert_problem(response, 413, "Name fewer rows at once.")
+    small = {"input_stream": io.BytesIO(b'{"source": "desk", "table": "teams"}'), "environ_overrides": chunked}
+    assert caller.call("POST", "/api/v1/rejects/replay", **small).get_json() == {"receipts": []}
 
 
 @pytest.mark.parametrize("text", [r"\ud800", r"a\udfffb", r"\u0000"])
