@@ -13,12 +13,14 @@ from flask import Flask, abort, current_app, g, has_request_context, redirect, r
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from loader.contract.live import LiveContract
 from loader.contract.model import Contract
 from loader.database import make_engine
 from loader.ledger import access
+from loader.remedy import Remedy
 from loader.settings import Settings
 
 #: Endpoints that answer without a login or token; a test holds the list.
@@ -80,6 +82,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=os.environ.get("LOADER_HTTPS") == "1",
         PERMANENT_SESSION_LIFETIME=SESSION_SECONDS,
     )
+    if proxies := _proxies():
+        # or everybody comes from the proxy's address, and one who guesses keeps all others out
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]
     app.extensions["gatehouse"] = Gatehouse(settings, engine, LiveContract(settings, engine))
     csrf.init_app(app)
     csrf.exempt(api)
@@ -137,6 +142,14 @@ def _secure(response: Response) -> Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")  # the pages' own files say something else already
     return response
+
+
+def _proxies() -> int:
+    """How many proxies stand in front, by LOADER_PROXIES; raises :class:`Remedy`."""
+    given = os.environ.get("LOADER_PROXIES") or "0"
+    if not (given.isascii() and given.isdigit() and int(given) < 100):
+        raise Remedy(f"LOADER_PROXIES is '{given}'.", "Set it to the number of proxies in front, or unset it.")
+    return int(given)
 
 
 def _secret_key(state_dir: Path) -> str:

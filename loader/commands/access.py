@@ -30,6 +30,12 @@ def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
     given = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
     if password_stdin and not given:
         raise click.UsageError("standard input holds no password")
+    if given and len(given) < access.SHORTEST_PASSWORD:
+        raise Remedy(
+            f"The password has {len(given)} characters; at least {access.SHORTEST_PASSWORD} are needed, since "
+            "whoever reaches the login page may guess.",
+            "Take a longer one, such as four words, or leave out --password-stdin and have one made.",
+        )
     password = given or secrets.token_urlsafe(12)
     with open_database(settings).begin() as connection:
         access.set_password(connection, name, password)

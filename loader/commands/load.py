@@ -41,6 +41,15 @@ def find_table(contract: Contract, table_id: str) -> Table:
         raise Remedy(f"The contract has no table {table_id}.", f"It has: {known}.") from None
 
 
+_wait = click.option(
+    "--wait",
+    "wait_seconds",
+    metavar="SECONDS",
+    type=click.IntRange(min=1),
+    help="Wait so long for another load into the table to end, then give up; else for as long as it takes.",
+)
+
+
 @click.command()
 @click.argument("table_id", metavar="SOURCE.TABLE")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -54,6 +63,7 @@ def find_table(contract: Contract, table_id: str) -> Table:
 @click.option("--dry-run", is_flag=True, help="Judge, and change nothing.")
 @click.option("--again", is_flag=True, help="Load a file even if it is loaded already.")
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
+@_wait
 @click.pass_obj
 def load(
     settings: Settings,
@@ -63,6 +73,7 @@ def load(
     dry_run: bool,
     again: bool,
     as_json: bool,
+    wait_seconds: int | None,
 ) -> int:
     """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
     contract = read_contract(settings.project_dir, settings.state_dir)
@@ -72,18 +83,20 @@ def load(
     engine = open_database(settings)
     status = ALL_IN
     for path in files:
+        shown = printable(str(path))
         try:
-            with counted(f"{table.id} ← {path.name}", rows_of(path), quiet=as_json) as progress:
+            with counted(f"{table.id} ← {printable(path.name)}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
                     engine, contract, table, path, principal=_person(), again=again,
                     options=Options(on_reject, dry_run), progress=progress,
+                    lock_seconds=wait_seconds, waiting=_say_waiting,
                 )  # fmt: skip
         except (LoadFailed, ReadFailure) as error:
-            click.echo(f"{path}: nothing was loaded: {error}", err=True)
+            click.echo(f"{shown}: nothing was loaded: {error}", err=True)
             status = FAILED
             continue
         except OSError as error:
-            click.echo(f"{path}: nothing was loaded: {error.strerror or error}", err=True)
+            click.echo(f"{shown}: nothing was loaded: {error.strerror or error}", err=True)
             status = FAILED
             continue
         click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, path))
@@ -92,6 +105,10 @@ def load(
         elif not receipt.clean and status == ALL_IN:
             status = SOME_KEPT_BACK
     return status
+
+
+def _say_waiting(table_id: str) -> None:
+    click.echo(f"waiting for another load into {table_id}", err=True)
 
 
 def _person() -> str:
@@ -190,8 +207,11 @@ def rejects(
 @click.argument("table_id", metavar="SOURCE.TABLE")
 @click.argument("reject_ids", nargs=-1, type=int)
 @click.option("--json", "as_json", is_flag=True)
+@_wait
 @click.pass_obj
-def replay(settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool) -> int:
+def replay(
+    settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool, wait_seconds: int | None
+) -> int:
     """Judge kept rows of a table again: those named, or all of them."""
     contract = read_contract(settings.project_dir, settings.state_dir)
     table = find_table(contract, table_id)
@@ -201,7 +221,11 @@ def replay(settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_js
         with engine.connect() as connection:
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
             chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
-    receipt = replay_rows(engine, contract, table, chosen, _person())
+    try:
+        receipt = replay_rows(engine, contract, table, chosen, _person(), wait_seconds, _say_waiting)
+    except LoadFailed as error:
+        click.echo(f"replay: the rows are as they were: {error}", err=True)
+        return FAILED
     click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay")))
     return ALL_IN if receipt.clean else SOME_KEPT_BACK
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, cast
@@ -13,11 +14,13 @@ from typing import IO, Any, cast
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from loader.app import gatehouse
 from loader.contract.model import Table
 from loader.doors import problems
 from loader.doors.openapi import describe_table, openapi
+from loader.doors.patience import patience
 from loader.doors.problems import problem
 from loader.intake.decode import MEDIA_TYPES
 from loader.intake.load import (
@@ -41,6 +44,10 @@ _PAGE = 100
 #: How long a call waits for a load into the same table to end before it is told to come again.
 _LOCK_SECONDS = 10
 _MAX_REPLAY = 1 << 20
+#: Where a spreadsheet may begin to read a formula: at the start of a cell, behind any white space,
+#: and behind each sign at which it may cut the cell in two, since the reader's own separator is
+#: not known and quotes don't hold against another one. Full-width signs count in some languages.
+_FORMULA = re.compile(r"(^|[;|\t\r\n])(?=\s*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
 #: A JSON body is read whole; larger ones belong into NDJSON, which is read line by line.
 _MAX_JSON = 16 << 20
 
@@ -76,16 +83,17 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         options = Options(on_reject, dry_run == "true")
         here = gatehouse()
         try:
-            receipt = load_stream(
-                here.engine,
-                here.contract(),
-                target,
-                cast("Any", body),
-                format_,
-                origin,
-                options,
-                lock_seconds=_LOCK_SECONDS,
-            )
+            with patience(_LOCK_SECONDS) as seconds_left:
+                receipt = load_stream(
+                    here.engine,
+                    here.contract(),
+                    target,
+                    cast("Any", body),
+                    format_,
+                    origin,
+                    options,
+                    lock_seconds=seconds_left(),
+                )
         except LoadFailed as error:
             if error.is_body:
                 return problem(400, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
@@ -171,7 +179,7 @@ def get_rejects_csv() -> ResponseReturnValue:
 
     def lines() -> Iterator[str]:
         out = io.StringIO()
-        writer = csv.writer(out)
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
         names = ["reject_id", "load_id", "row", "source", "table_name", "status", "column_name", "rule", "message"]
         writer.writerow([*names, *(map(_cell, columns)), "as_it_came"])
         with engine.connect().execution_options(yield_per=1000) as connection:
@@ -192,14 +200,13 @@ def get_rejects_csv() -> ResponseReturnValue:
 
 @api.post("/rejects/replay")
 def post_replay() -> ResponseReturnValue:
-    """Judge kept rows again: ``{"reject_ids": […]}`` or ``{"source": …, "table": …}``."""
-    if (request.content_length or 0) > _MAX_REPLAY:
-        return problem(413, "Name fewer rows at once.")
-    try:
-        body = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict) or "\\u0000" in json.dumps(body):
+    """Judge kept rows again: ``{"reject_ids": […]}`` or ``{"source": …, "table": …}``.
+
+    Each table's rows are a load of their own. When one fails, the answer has the receipts of
+    those before it beside the problem: what they say stands.
+    """
+    body = _small_json()
+    if not isinstance(body, dict):
         return problem(400, "Send an object with `reject_ids`, or with `source` and `table`.")
     ids = body.get("reject_ids")
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
@@ -221,11 +228,34 @@ def post_replay() -> ResponseReturnValue:
     closed = [table.id for table in (_table(*key) for key in by_table) if "api" not in table.doors]
     if closed:
         return problem(403, f"The contract opens no door for the API to {closed[0]}.")
-    receipts = [
-        replay(here.engine, here.contract(), _table(*key), chosen, g.principal)
-        for key, chosen in sorted(by_table.items())
-    ]
-    return jsonify({"receipts": [receipt.as_dict() for receipt in receipts]})
+    receipts: list[dict[str, Any]] = []
+    with patience(_LOCK_SECONDS) as seconds_left:
+        for key, chosen in sorted(by_table.items()):
+            table = _table(*key)
+            try:
+                receipt = replay(here.engine, here.contract(), table, chosen, g.principal, lock_seconds=seconds_left())
+            except LoadFailed as error:
+                current_app.logger.error("replay into %s by %s: %s", table.id, g.principal, error.message)
+                words = f"The rows of {table.id} and of tables after it are as they were: {error.message}."
+                return problem(503, words, load_id=error.load_id, receipts=receipts)
+            receipts.append(receipt.as_dict())
+    return jsonify({"receipts": receipts})
+
+
+def _small_json() -> Any:
+    """The body as JSON that the database can be asked about, else ``None``."""
+    request.max_content_length = _MAX_REPLAY  # holds for a body in chunks too, which says no length
+    try:
+        sent = request.get_data()
+        request.stream.read(1)  # of a body in chunks get_data() takes what fits, without a word
+        body = json.loads(sent)
+        text = json.dumps(body, ensure_ascii=False)
+        text.encode()
+    except RequestEntityTooLarge:
+        abort(problem(413, "Name fewer rows at once."))
+    except (ValueError, RecursionError):  # half a surrogate pair is a ValueError: it has no UTF-8
+        return None
+    return None if "\\u0000" in text else body
 
 
 @api.get("/tables")
@@ -285,8 +315,7 @@ def _timed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """Text of a cell; one that a spreadsheet would run as a formula is led by an apostrophe."""
+    """Text of a cell; what a spreadsheet would run as a formula is led by an apostrophe."""
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        value = json.dumps(value, ensure_ascii=False) if value else ""
+    return _FORMULA.sub(r"\1'", "" if value is None else str(value))

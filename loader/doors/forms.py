@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from werkzeug.datastructures import MultiDict
 from loader.app import gatehouse
 from loader.contract.model import Contract, Table
 from loader.contract.types import identifier, literal
+from loader.doors.patience import patience
 from loader.intake.decode import Batch
 from loader.intake.decode.base import make_batch
 from loader.intake.load import LoadFailed, Options, StillRunning, load
@@ -31,12 +32,13 @@ from loader.intake.sql import fetch
 from loader.ledger.loads import Origin
 from loader.pages import choices
 from loader.pages.fields import Field, first_values, make_fields, row_rules
+from loader.pages.masking import Mask
 from loader.pages.moments import NoSuchMoment, is_zone, with_zone
 
 forms = Blueprint("forms", __name__)
 
-#: How long a second click waits for the first one's load.
-_WAIT_SECONDS = 10.0
+#: How long a form waits: for a load into the same table, or a second click for the first one's.
+_WAIT_SECONDS = 5.0
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -73,11 +75,12 @@ def create(source: str, table: str) -> ResponseReturnValue:
     row, unsure = _row(fields, entry)
     origin = _origin(row, request.form.get("nonce", ""))
     try:
-        receipt = _load(contract, target, row, origin, Options(dry_run=True))
-        if receipt.load_id is None and receipt.waiting and "keep" in request.form and not unsure:
-            receipt = _load(contract, target, row, origin, Options("quarantine"))
-        elif receipt.load_id is None and receipt.clean and not unsure:
-            receipt = _load(contract, target, row, origin, Options("refuse"))
+        with patience(_WAIT_SECONDS) as seconds_left:
+            receipt = _load(contract, target, row, origin, Options(dry_run=True), seconds_left)
+            if receipt.load_id is None and receipt.waiting and "keep" in request.form and not unsure:
+                receipt = _load(contract, target, row, origin, Options("quarantine"), seconds_left)
+            elif receipt.load_id is None and receipt.clean and not unsure:
+                receipt = _load(contract, target, row, origin, Options("refuse"), seconds_left)
     except LoadFailed as error:
         entry.faults[None] = [f"Nothing was loaded: {error.message}. What you typed is still here."]
         return _page(target, entry), 503
@@ -85,7 +88,7 @@ def create(source: str, table: str) -> ResponseReturnValue:
         abort(409, "Your row is still being loaded. The list of loads will show it in a moment.")
     if receipt.load_id is not None and receipt.status != "refused":
         return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
-    _note_faults(entry, receipt, unsure, fields)
+    _note_faults(entry, receipt, unsure, fields, Mask(target))
     return _page(target, entry), 422
 
 
@@ -179,25 +182,27 @@ def _load(
     row: dict[str, str | None],
     origin: Origin,
     options: Options,
+    seconds_left: Callable[[], float],
 ) -> Receipt:
     """Load the row. While an equal sending of the same form runs, wait for its receipt."""
-    give_up = time.monotonic() + _WAIT_SECONDS
+    give_up = time.monotonic() + seconds_left()
     while True:
         try:
             engine = gatehouse().engine
-            return load(engine, contract, table, lambda: _OneRow(row), origin, options)
+            return load(engine, contract, table, lambda: _OneRow(row), origin, options, lock_seconds=seconds_left())
         except StillRunning:
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.1)
 
 
-def _note_faults(entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field]) -> None:
-    """Every fault of the row beside its column; what a row waits for is told apart."""
+def _note_faults(entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field], mask: Mask) -> None:
+    """Every fault of the row beside its column; what a row waits for is told apart. Nothing is
+    said of other rows that their own pages would hide."""
     by_name = {each.column.name: each for each in fields}
     for reject in receipt.rejects:
         for fault in reject.faults:
-            column, message = fault["column"], str(fault["message"])
+            column, message = fault["column"], mask.message(fault)
             parent = by_name[column].parent if column in by_name else None
             if receipt.waiting and parent is not None:
                 label = by_name[column].column.label

@@ -287,7 +287,10 @@ _READING: dict[str, Any] = {
                 "200": {"description": "A receipt for each table"},
                 "400": _problem("The body is not as stated"),
                 "401": _problem("No valid token"),
+                "403": _problem("The contract opens no door for the API"),
                 "404": _problem("The contract has no such table any more"),
+                "413": _problem("The body is larger than 1 MB"),
+                "503": _problem("The database ended it; `receipts` are those of the tables before"),
             },
         }
     },

@@ -38,6 +38,7 @@ __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_f
            "load_stream", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
+Waiting = Callable[[str], None]
 
 
 #: Rules of rows whose payload is for people to read: cut in one piece, or with signs replaced.
@@ -80,19 +81,20 @@ def load(
     origin: Origin,
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
-    lock_seconds: int | None = None,
+    lock_seconds: float | None = None,
+    waiting: Waiting | None = None,
 ) -> Receipt:
     """Load what the decoder yields into ``table``.
 
-    ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid.
+    ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid,
+    which nobody may do who serves others. ``waiting`` is told each table that is waited for.
     With an Idempotency-Key that came before, the first receipt is given back. Raises
     :class:`LoadFailed`, :class:`KeyReused` or :class:`StillRunning`; then nothing has changed
     but the ledger's entry of the failure.
     """
     try:
         with engine.begin() as connection:
-            if lock_seconds is not None:
-                run(connection, f"set local lock_timeout = '{int(lock_seconds)}s'")
+            _wait_at_most(connection, lock_seconds, waiting)
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
@@ -106,6 +108,14 @@ def load(
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
         raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
+
+
+def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waiting | None) -> None:
+    """How the transaction waits for locks, and who is told of it."""
+    if seconds is not None:  # 0 would mean for ever
+        run(connection, f"set local lock_timeout = '{max(1, int(seconds * 1000))}ms'")
+    if waiting is not None:
+        connection.execution_options(**{loads.WAITING: waiting})
 
 
 def _bring_and_settle(
@@ -151,7 +161,7 @@ def load_stream(
     origin: Origin,
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
-    lock_seconds: int | None = None,
+    lock_seconds: float | None = None,
 ) -> Receipt:
     """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
     with contextlib.ExitStack() as kept:
@@ -185,6 +195,8 @@ def load_file(
     options: Options = KEEP_AND_LOAD,
     again: bool = False,
     progress: Progress | None = None,
+    lock_seconds: float | None = None,
+    waiting: Waiting | None = None,
 ) -> Receipt:
     """Load a file. One that is loaded already, and stands, is not loaded again.
 
@@ -199,7 +211,8 @@ def load_file(
                 receipt = loads.read_receipt(connection, load_id) if load_id else None
             if receipt is not None:
                 return replace(receipt, repeated=True)
-        origin = Origin(door, principal, path.name, content_hash, idempotency_key)
+        name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name is any bytes, the ledger is text
+        origin = Origin(door, principal, name, content_hash, idempotency_key)
 
         stood = _state(file)
 
@@ -209,7 +222,7 @@ def load_file(
             file.seek(0)
             return DECODERS[format_of_file(path.name)](file, table)
 
-        return load(engine, contract, table, open_decoder, origin, options, progress)
+        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting)
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:
@@ -218,11 +231,20 @@ def _state(file: BinaryIO) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[int], principal: str) -> Receipt:
+def replay(
+    engine: Engine,
+    contract: Contract,
+    table: Table,
+    reject_ids: list[int],
+    principal: str,
+    lock_seconds: float | None = None,
+    waiting: Waiting | None = None,
+) -> Receipt:
     """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``.
 
     Rows that could not be read, or that name a column the table does not have, stay as they
-    are: their other values alone would not be what was sent.
+    are: their other values alone would not be what was sent. Raises :class:`LoadFailed`, and then
+    they stay as they are too; ``lock_seconds`` and ``waiting`` are those of :func:`load`.
     """
     columns = ", ".join(literal(name) for name in table.column_names)
     chosen = (
@@ -234,8 +256,13 @@ def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[in
         "and not exists (select 1 from jsonb_object_keys(r.payload) as k(name) "
         f"where k.name not in ({columns}))"
     )
-    with engine.begin() as connection:
-        return settle_rejects(connection, contract, table, chosen, Origin("replay", principal))
+    origin = Origin("replay", principal)
+    try:
+        with engine.begin() as connection:
+            _wait_at_most(connection, lock_seconds, waiting)
+            return settle_rejects(connection, contract, table, chosen, origin)
+    except (DBAPIError, psycopg2.Error) as error:
+        raise _failed(engine, table, origin, KEEP_AND_LOAD, _why(error), is_body=False) from error
 
 
 def _array(numbers: list[int]) -> str:
@@ -246,9 +273,9 @@ def _came_before(connection: Connection, table: Table, origin: Origin) -> Receip
     key = origin.idempotency_key
     if key is None:
         return None
-    if not loads.lock_key(connection, table, key):
+    if not loads.lock_key(connection, table, origin.principal, key):
         raise StillRunning(f"a load with Idempotency-Key {key!r} has not ended yet")
-    found = loads.find_by_key(connection, table, key)
+    found = loads.find_by_key(connection, table, origin.principal, key)
     if found is None:
         return None
     if found.content_hash != origin.content_hash:
@@ -265,6 +292,6 @@ def _failed(engine: Engine, table: Table, origin: Origin, options: Options, mess
     try:
         with engine.begin() as connection:
             entry = loads.enter_failure(connection, table, origin, options.on_reject, message)
-    except DBAPIError:
+    except (DBAPIError, psycopg2.Error):
         return LoadFailed(message, is_body)
     return LoadFailed(message, is_body, entry)

@@ -11,8 +11,12 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from loader.ledger import attempts
 from loader.ledger.models import Token, User
 
+#: The fewest characters of a password. Whoever can reach the login may guess; with the waits of
+#: `attempts` a dozen characters that are no common word stay beyond guessing, eight do not.
+SHORTEST_PASSWORD = 12
 #: Compared against when there is no such user, so that the answer takes as long.
 _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
@@ -20,6 +24,7 @@ _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 def set_password(connection: Connection, name: str, password: str) -> None:
     """Add the user, or replace the password (kept as scrypt); sessions that stand are ended."""
     hashed = generate_password_hash(password)
+    attempts.forgive(connection, name)
     connection.execute(
         insert(User)
         .values(name=name, password_hash=hashed)

@@ -18,6 +18,9 @@ from loader.contract.model import Table
 from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
 from loader.ledger.models import Clock, Load, Reject
 
+#: The name of a connection's execution option: who is told which table is waited for.
+WAITING = "gatehouse_waiting"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -98,23 +101,32 @@ def enter_failure(connection: Connection, table: Table, origin: Origin, on_rejec
     return int(connection.execute(statement).scalar_one())
 
 
-def lock_key(connection: Connection, table: Table, key: str) -> bool:
-    """Claim an Idempotency-Key until the transaction ends; false while another holds it."""
-    number = _number(f"key {table.id} {key}")
+def lock_key(connection: Connection, table: Table, principal: str, key: str) -> bool:
+    """Claim a sender's Idempotency-Key until the transaction ends; false while another holds it."""
+    number = _number("\0".join(("key", table.id, principal, key)))
     return bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(number))).scalar())
 
 
 def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -> None:
     """Wait for the tables' locks, in one order for everybody, so that nobody waits in a ring.
 
-    ``exclusive`` are the tables written, ``shared`` those whose rows must not go meanwhile.
+    ``exclusive`` are the tables written, ``shared`` those whose rows must not go meanwhile. Who
+    put a callable into the connection's execution options as :data:`WAITING` is told the name of
+    each table that another load holds, before it is waited for.
     """
-    takes = [
-        (sa.func.pg_advisory_xact_lock if name in exclusive else sa.func.pg_advisory_xact_lock_shared)(number)
-        for number, name in sorted((_number(f"table {name}"), name) for name in exclusive | shared)
-    ]
-    # a select list is evaluated from left to right
-    connection.execute(sa.select(*takes))
+    ordered = sorted((_number(f"table {name}"), name) for name in exclusive | shared)
+    kinds = [(number, name, "" if name in exclusive else "_shared") for number, name in ordered]
+    say = connection.get_execution_options().get(WAITING)
+    if say is None:
+        # one statement: a select list is evaluated from left to right
+        takes = [getattr(sa.func, f"pg_advisory_xact_lock{kind}")(number) for number, _, kind in kinds]
+        connection.execute(sa.select(*takes))
+        return
+    for number, name, kind in kinds:
+        if connection.execute(sa.select(getattr(sa.func, f"pg_try_advisory_xact_lock{kind}")(number))).scalar():
+            continue
+        say(name)
+        connection.execute(sa.select(getattr(sa.func, f"pg_advisory_xact_lock{kind}")(number)))
 
 
 def _number(name: str) -> int:
@@ -122,12 +134,16 @@ def _number(name: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def find_by_key(connection: Connection, table: Table, key: str) -> sa.Row[int, str | None] | None:
-    """The load that an Idempotency-Key brought, as (load_id, content_hash)."""
+def find_by_key(connection: Connection, table: Table, principal: str, key: str) -> sa.Row[int, str | None] | None:
+    """The load that a sender's Idempotency-Key brought, as (load_id, content_hash).
+
+    Another sender's key of the same text is another: it tells nobody of loads that were not theirs.
+    """
     return connection.execute(
         sa.select(Load.load_id, Load.content_hash).where(
             Load.source == table.source,
             Load.table_name == table.name,
+            Load.principal == principal,
             Load.idempotency_key == key,
             Load.status != "failed",
         )

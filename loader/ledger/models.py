@@ -87,6 +87,7 @@ class Load(Base):
             "loads_idempotency_key_idx",
             "source",
             "table_name",
+            "principal",
             "idempotency_key",
             unique=True,
             postgresql_where=sa.text("idempotency_key is not null and status <> 'failed'"),
@@ -172,6 +173,18 @@ class User(Base):
     session_epoch: Mapped[int] = mapped_column(server_default=sa.text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
     last_login_at: Mapped[datetime | None]
+
+
+class FailedLogin(Base):
+    """How often a login failed of late: of a name (its SHA-256) from an address, and under the
+    empty name of the address in all."""
+
+    __tablename__ = "failed_logins"
+
+    name_hash: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime]
 
 
 class Token(Base):

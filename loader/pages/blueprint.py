@@ -17,6 +17,7 @@ from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
 from loader.pages import errors, words
 from loader.pages.contract_words import rules_in_words
 from loader.pages.dbt_docs import docs_response
+from loader.pages.login import ComeAgain, attempt
 from loader.pages.masking import Masks
 from loader.pages.queries import arrivals, builds, kept, receipts, sizes
 from loader.pages.verdict import verdict_of
@@ -54,17 +55,18 @@ def _shared() -> dict[str, Any]:
 
 @pages.route("/login", methods=["GET", "POST"])
 def login() -> ResponseReturnValue:
-    """Who one is; the same answer whatever does not fit."""
+    """Who one is; the same answer whatever does not fit. Who guesses is slowed down."""
     target = _own_path(request.values.get("next", ""))
     if request.method == "GET":
         if "user_id" in session:
             return redirect(target)
         return render_template("login.html", next=target, name="", failed=False)
     name, password = request.form.get("name", ""), request.form.get("password", "")
-    user_id = None
-    if "\0" not in name:
-        with gatehouse().engine.begin() as connection:
-            user_id = access.check_password(connection, name, password)
+    try:
+        user_id = attempt(name, password)
+    except ComeAgain as refused:
+        page = render_template("login.html", next=target, name=name[:100], failed=False, refused=refused)
+        return page, 503 if refused.is_busy else 429, {"Retry-After": str(refused.seconds)}
     if user_id is None:
         page = render_template("login.html", next=target, name=name[:100], failed=True)
         return page, 401
@@ -96,14 +98,13 @@ def overview() -> ResponseReturnValue:
     here, now = gatehouse(), datetime.now(UTC)
     contract = here.contract()
     with here.engine.connect() as connection:
-        open_rows = kept.kept_back(connection)
+        open_rows = kept.kept_back(connection, Masks(contract))
         fresh = arrivals.freshness(connection, contract, now)
         return render_template(
             "overview.html",
             now=now,
             contract=contract,
             notice=here.notice,
-            masks=Masks(contract),
             accepted=arrivals.accepted_since(connection, now - _DAY),
             waiting=sum(table.waiting for table in open_rows),
             rejected=sum(table.rejected for table in open_rows),

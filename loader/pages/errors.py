@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg2
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -43,6 +44,8 @@ def register(blueprint: Blueprint) -> None:
     blueprint.app_errorhandler(HTTPException)(_http)
     blueprint.app_errorhandler(OperationalError)(_no_database)
     blueprint.app_errorhandler(NoContract)(_no_contract)
+    # from the driver's own cursor, which SQLAlchemy does not see
+    blueprint.app_errorhandler(psycopg2.OperationalError)(_no_database)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -62,8 +65,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
-def _no_database(error: OperationalError) -> ResponseReturnValue:
-    current_app.logger.error("the database does not answer: %s", error.orig)
+def _no_database(error: OperationalError | psycopg2.OperationalError) -> ResponseReturnValue:
+    cause = error.orig if isinstance(error, OperationalError) else error
+    current_app.logger.error("the database does not answer: %s", cause)
     return _http(ServiceUnavailable())
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,9 +25,9 @@ LOADS = "/api/v1/loads/desk/teams"
 class Caller:
     """A program with a token."""
 
-    def __init__(self, desk: Desk, days: int = 1) -> None:
+    def __init__(self, desk: Desk, days: int = 1, name: str = "till") -> None:
         with desk.engine.begin() as connection:
-            self.token = access.create_token(connection, "till", datetime.now(UTC) + timedelta(days=days))
+            self.token = access.create_token(connection, name, datetime.now(UTC) + timedelta(days=days))
         self.client: FlaskClient = desk.app.test_client()
 
     def call(self, method: str, path: str, **arguments: Any) -> TestResponse:
@@ -101,9 +102,23 @@ def test_the_same_key_with_another_body_is_refused(desk: Desk, caller: Caller) -
     assert desk.rows("select team_id from staging_desk.teams") == [(1,)]
 
 
+def test_a_key_belongs_to_who_sent_it(desk: Desk, caller: Caller) -> None:
+    """Another token's key of the same text tells it nothing, and keeps nothing of its own out."""
+    other = Caller(desk, name="shop")
+    first = caller.post({"team_id": 1}, Idempotency_Key="monday").get_json()
+    with desk.engine.begin() as held:
+        assert loads.lock_key(held, desk.contract.find("desk.teams"), "till", "monday")
+        response = other.post({"team_id": 2}, Idempotency_Key="monday")
+    assert response.status_code == 201
+    again = other.post({"team_id": 2}, Idempotency_Key="monday")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.get_json() == response.get_json() != first
+    assert desk.rows("select principal, accepted from ledger.loads order by 1") == [("shop", 1), ("till", 1)]
+
+
 def test_a_key_whose_load_still_runs_is_told_to_wait(desk: Desk, caller: Caller) -> None:
     with desk.engine.begin() as other:
-        assert loads.lock_key(other, desk.contract.find("desk.teams"), "monday")
+        assert loads.lock_key(other, desk.contract.find("desk.teams"), "till", "monday")
         assert_problem(caller.post({"team_id": 1}, Idempotency_Key="monday"), 409, "has not ended")
     assert caller.post({"team_id": 1}, Idempotency_Key="monday").status_code == 201
 
@@ -271,6 +286,64 @@ def test_the_error_sheet_has_a_column_for_each_of_the_tables_and_no_live_formula
     assert json.loads(second["as_it_came"]) == {"colour": "red"}
     mixed = list(csv.DictReader(io.StringIO(caller.call("GET", "/api/v1/rejects.csv").text)))
     assert json.loads(mixed[0]["as_it_came"])["colour"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("  =1+1", "'  =1+1"),
+        ("\u00a0@a", "'\u00a0@a"),
+        ("x;=1+1", "x;'=1+1"),
+        ("x; =1+1", "x;' =1+1"),
+        ("x\t=1+1", "x\t'=1+1"),
+        ("x|-1", "x|'-1"),
+        ("x\n+1", "x\n'+1"),
+        ("\tx", "'\tx"),
+        ("＝1+1", "'＝1+1"),
+        ("x", "x"),
+        ("a-b;c=d", "a-b;c=d"),
+        ("", ""),
+    ],
+)
+def test_no_value_of_the_error_sheet_is_a_formula_however_it_is_cut(caller: Caller, value: str, shown: str) -> None:
+    caller.post([{"team_id": "x", "name": value, "city": value}, {"team_id": 1, "odd": value}])
+    sheet = caller.call("GET", "/api/v1/rejects.csv?source=desk&table=teams").text
+    odd, row = csv.DictReader(io.StringIO(sheet, newline=""))
+    assert (row["name"], row["city"]) == (shown, shown)
+    assert not re.search(r"[;|\t\r\n]\s*[=+\-@]", odd["as_it_came"])
+    for separator in ",;\t|":  # whatever the reader's spreadsheet takes for one
+        for line in csv.reader(io.StringIO(sheet, newline=""), delimiter=separator):
+            assert not [cell for cell in line if cell.strip().strip('"').strip()[:1] in tuple("=+-@＝")], separator
+
+
+def test_every_cell_of_the_error_sheet_is_quoted(caller: Caller) -> None:
+    caller.post({"team_id": "x"})
+    for line in caller.call("GET", "/api/v1/rejects.csv").text.splitlines():
+        assert all(cell[:1] == cell[-1:] == '"' for cell in re.split(r',(?=")', line))
+
+
+def test_the_limit_of_a_replay_holds_for_a_body_in_chunks(caller: Caller) -> None:
+    """Such a body says no length before it comes."""
+    body = b'{"source": "desk", "table": "teams", "x": "' + b"x" * (1 << 20) + b'"}'
+    chunked = {"wsgi.input_terminated": True, "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    for more in ({}, {"environ_overrides": chunked}):
+        response = caller.call(
+            "POST", "/api/v1/rejects/replay", input_stream=io.BytesIO(body), content_type="application/json",
+            **({"headers": {"Content-Length": str(len(body))}} | more),
+        )  # fmt: skip
+        assert_problem(response, 413, "Name fewer rows at once.")
+    small = {"input_stream": io.BytesIO(b'{"source": "desk", "table": "teams"}'), "environ_overrides": chunked}
+    assert caller.call("POST", "/api/v1/rejects/replay", **small).get_json() == {"receipts": []}
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"a\udfffb", r"\u0000"])
+def test_a_replay_of_what_is_no_text_is_refused(caller: Caller, text: str) -> None:
+    for name in ("source", "table", "more"):
+        body = {"source": "desk", "table": "teams"} | {name: "TEXT"}
+        sent = json.dumps(body).replace("TEXT", text).encode()
+        response = caller.call("POST", "/api/v1/rejects/replay", data=sent, content_type="application/json")
+        assert_problem(response, 400)
 
 
 def test_a_row_that_was_not_read_whole_is_not_let_in_by_replay(desk: Desk, caller: Caller) -> None:

@@ -183,6 +183,15 @@ def test_a_value_that_another_row_holds_is_refused(desk: Desk) -> None:
     assert nothing_was_kept(desk)
 
 
+def test_a_value_that_another_row_holds_does_not_tell_whose_it_is(desk: Desk) -> None:
+    """The table's key is an address: the other row's is nobody's business."""
+    desk.load("people", {"address": "maria@secret.example", "badge": "1"})
+    response = desk.fill("people", address="b@b.example", badge="1")
+    assert response.status_code == 422
+    assert "Must be unique, and stands already in another row." in words(response.text)
+    assert "secret.example" not in response.text
+
+
 def test_an_event_that_stands_with_other_content_is_refused(desk: Desk) -> None:
     key = str(uuid.uuid4())
     assert desk.fill("visits", visit_id=key, born_on="29.02.2000").status_code == 303

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,13 @@ def test_a_file_whose_load_was_refused_or_tried_dry_is_not_loaded(lab: Lab, path
     file(lab, path, options=intake.Options(dry_run=True))
     assert file(lab, path, options=intake.Options(on_reject="refuse")).status == "refused"
     assert not file(lab, path).repeated
+
+
+def test_a_files_name_may_be_any_bytes(lab: Lab, path: Path) -> None:
+    """As of a file from an old Windows machine; the ledger keeps text."""
+    odd = path.rename(path.parent / os.fsdecode(b"caf\xe9 \xff.csv"))
+    assert file(lab, odd).accepted == 1
+    assert lab.query("select file_name from ledger.loads") == [(r"caf\xe9 \xff.csv",)]
 
 
 def test_a_file_whose_name_says_no_format_fails_with_the_names_that_do(lab: Lab, tmp_path: Path) -> None:

@@ -116,10 +116,11 @@ def test_a_load_conserves_its_rows(connection: sa.Connection) -> None:
         load(connection, received=10, accepted=4, waiting=3, rejected=2)
 
 
-def test_a_key_counts_once_a_table_unless_its_load_failed(connection: sa.Connection) -> None:
+def test_a_key_counts_once_a_table_and_sender_unless_its_load_failed(connection: sa.Connection) -> None:
     load(connection, idempotency_key="k", status="failed")
     load(connection, idempotency_key="k", status="running")
     load(connection, idempotency_key="k", table_name="products")
+    load(connection, idempotency_key="k", principal="y")
     load(connection)
     load(connection)
     with pytest.raises(sa.exc.IntegrityError, match="loads_idempotency_key_idx"):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
+from loader.intake.load import LoadFailed, load_stream
+from loader.ledger.loads import Origin
 from tests.pages.desk import TICKET, Desk, words
 
 SECRET = "maria@secret.example"
@@ -69,6 +73,53 @@ def test_personal_values_are_hidden(desk: Desk, table: str, row: dict[str, str])
     for path in ("/", "/rejects", f"/loads/{receipt.load_id}"):
         assert SECRET not in desk.get(path)
     assert "••••" in desk.get("/rejects")
+
+
+@pytest.mark.parametrize("table", ["tickets", "people"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"ticket_id": 1, "SECRET": "x", "it\'s": 1}',  # a key that is no column
+        '{"SECRET": 1, "SECRET": 2}',  # a key twice
+        '{"it\'s SECRET": 1, "it\'s SECRET": 2}',
+        '{"\\"SECRET\'": 1, "\\"SECRET\'": 2}',
+        '{"ticket_id": 1 "SECRET": 2}',
+        '[{"SECRET": 1}]',
+    ],
+)
+def test_a_person_named_by_a_key_is_hidden(desk: Desk, table: str, line: str) -> None:
+    made = desk.contract.find(f"desk.{table}")
+    body = BytesIO(line.replace("SECRET", SECRET).encode())
+    receipt = load_stream(desk.engine, desk.contract, made, body, "ndjson", Origin("api", "system"))
+    assert receipt.rejected == 1
+    for path in ("/", "/rejects", f"/loads/{receipt.load_id}"):
+        page = desk.get(path)
+        assert "SECRET".lower() not in page.lower(), path
+        assert "1 ×" in words(page) or "Row 1" in words(page)
+
+
+def test_a_load_that_failed_does_not_quote_its_body(desk: Desk) -> None:
+    made = desk.contract.find("desk.people")
+    body = BytesIO(f'[{{"{SECRET}": 1, "{SECRET}": 2}}]'.encode())
+    with pytest.raises(LoadFailed) as failed:
+        load_stream(desk.engine, desk.contract, made, body, "json", Origin("api", "system"))
+    page = desk.get(f"/loads/{failed.value.load_id}")
+    assert SECRET not in page
+    assert "The body names •••• twice." in words(page)
+
+
+def test_reasons_that_look_the_same_are_one(desk: Desk) -> None:
+    """Each row has another unknown column, and none is named."""
+    desk.load("tickets", *(TICKET | {f"e-mail {n}": "x"} for n in range(5)))
+    assert "5 × •••• •••• is not a column of desk.tickets" in words(desk.get("/"))
+
+
+def test_names_that_tell_nobody_are_shown(desk: Desk) -> None:
+    desk.load("visits", {"visit_id": "7", "colour": "red"}, door="file")
+    for path in ("/", "/rejects"):
+        assert "colour 'colour' is not a column of desk.visits" in words(desk.get(path))
+    desk.load("tickets", TICKET | {"hours": "x"})
+    assert "hours must be a number" in words(desk.get("/"))
 
 
 def test_a_clash_does_not_name_a_personal_key(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from loader.ledger.models import Load, Reject
+from loader.pages.masking import Masks
 
 PAGE = 50
 REASONS = 3
@@ -34,7 +36,15 @@ class KeptBack:
     table: str
     waiting: int = 0
     rejected: int = 0
-    reasons: list[Reason] = field(default_factory=list)
+    _rows: Counter[tuple[str, str, str | None, str]] = field(default_factory=Counter)
+
+    def add(self, reason: Reason) -> None:
+        """One more reason, or more rows of one that is there."""
+        self._rows[reason.status, reason.rule, reason.column, reason.message] += reason.rows
+
+    @property
+    def reasons(self) -> list[Reason]:
+        return [Reason(*told, rows) for told, rows in self._rows.items()]
 
     @property
     def top(self) -> list[Reason]:
@@ -42,8 +52,8 @@ class KeptBack:
         return sorted(self.reasons, key=lambda reason: -reason.rows)[:REASONS]
 
 
-def kept_back(connection: Connection) -> list[KeptBack]:
-    """Every table with open rows, the most rows first."""
+def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
+    """Every table with open rows, the most rows first; reasons that look the same are one."""
     query = (
         sa.select(
             Reject.source,
@@ -61,7 +71,9 @@ def kept_back(connection: Connection) -> list[KeptBack]:
     found: dict[tuple[str, str], KeptBack] = {}
     for source, name, status, rule, column, message, rows in connection.execute(query):
         table = found.setdefault((source, name), KeptBack(source, name))
-        table.reasons.append(Reason(status, rule, column, message, rows))
+        mask = masks(source, name)
+        words = mask.message({"rule": rule, "message": message})
+        table.add(Reason(status, rule, mask.column(column), words, rows))
         if status == "waiting":
             table.waiting += rows
         else:
