@@ -1,9 +1,10 @@
--- Every row of fct_campaign_targets is one of staging, and says the same.
+-- Every row of fct_campaign_targets is one of the source, and says the same.
 -- One row a customer whom a campaign addressed that differs, is missing or is surplus.
 {% set compared_columns = [
     'customer_key',
     'campaign_key',
     'addressed_on',
+    'load_id',
 ] %}
 
 with fact as (
@@ -14,7 +15,7 @@ with fact as (
 
 campaign_targets as (
 
-    select * from {{ ref('stg_marketing__campaign_targets') }}
+    select * from {{ source_as_of('marketing', 'campaign_targets') }}
 
 ),
 
@@ -24,6 +25,7 @@ expected as (
         campaign_id,
         customer_id,
         addressed_on,
+        _load_id as load_id,
         {{ surrogate_key(['customer_id']) }} as customer_key,
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from campaign_targets

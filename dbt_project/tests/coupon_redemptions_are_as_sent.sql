@@ -1,8 +1,9 @@
--- Every row of fct_coupon_redemptions is one of staging, and says the same.
+-- Every row of fct_coupon_redemptions is one of the source, and says the same.
 -- One row a coupon redemption that differs, is missing or is surplus.
 {% set compared_columns = [
     'customer_key',
     'campaign_key',
+    'load_id',
 ] %}
 
 with fact as (
@@ -13,7 +14,7 @@ with fact as (
 
 coupon_redemptions as (
 
-    select * from {{ ref('stg_marketing__coupon_redemptions') }}
+    select * from {{ source_as_of('marketing', 'coupon_redemptions') }}
 
 ),
 
@@ -24,6 +25,7 @@ expected as (
         coupon_upc,
         campaign_id,
         redeemed_on,
+        _load_id as load_id,
         {{ surrogate_key(['customer_id']) }} as customer_key,
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from coupon_redemptions

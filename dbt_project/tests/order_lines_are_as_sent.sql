@@ -1,7 +1,7 @@
--- Every line in fct_order_lines says what staging says of it and of its order,
--- worked out here once more and from no int_ model: sums, and whole tables that
--- are wrong in one way, can't hide it. One row a line that differs, is missing
--- or is there without being in staging.
+-- Every line in fct_order_lines says what the source says of it and of its
+-- order, worked out here once more and from no other model: sums, and whole
+-- tables that are wrong in one way, can't hide it. One row a line that differs, is missing
+-- or is surplus.
 {% set compared_columns = [
     'product_key',
     'customer_key',
@@ -21,6 +21,8 @@
     'coupon_match_discount',
     'gross_amount',
     'discount_amount',
+    'load_id',
+    'order_load_id',
 ] %}
 
 with fact as (
@@ -31,13 +33,13 @@ with fact as (
 
 order_lines as (
 
-    select * from {{ ref('stg_erp__order_lines') }}
+    select * from {{ source_as_of('erp', 'order_lines') }}
 
 ),
 
 orders as (
 
-    select * from {{ ref('stg_erp__orders') }}
+    select * from {{ source_as_of('erp', 'orders') }}
 
 ),
 
@@ -52,8 +54,8 @@ expected as (
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,
         orders.channel,
-        orders.order_status,
-        coalesce(orders.order_status, '') = 'cancelled' as is_cancelled,
+        orders.status as order_status,
+        coalesce(orders.status, '') = 'cancelled' as is_cancelled,
         orders.currency_code,
         orders.ordered_at,
         {{ business_date('orders.ordered_at') }} as order_date,
@@ -65,7 +67,9 @@ expected as (
         order_lines.sales_amount
         + order_lines.retail_discount
         + order_lines.coupon_match_discount as gross_amount,
-        order_lines.retail_discount + order_lines.coupon_match_discount as discount_amount
+        order_lines.retail_discount + order_lines.coupon_match_discount as discount_amount,
+        order_lines._load_id as load_id,
+        orders._load_id as order_load_id
     from order_lines
     left join orders on order_lines.order_id = orders.order_id
 

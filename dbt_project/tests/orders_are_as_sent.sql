@@ -1,6 +1,5 @@
--- Every order in fct_orders says what staging says of it, and its totals are those
--- of its lines in staging. One row an order that differs, is missing or is there
--- without being in staging.
+-- Every order in fct_orders says what the source says of it, and its totals are
+-- those of its lines. One row an order that differs, is missing or is surplus.
 {% set compared_columns = [
     'customer_key',
     'customer_id',
@@ -21,6 +20,7 @@
     'coupon_match_discount',
     'gross_amount',
     'discount_amount',
+    'load_id',
 ] %}
 
 with fact as (
@@ -31,13 +31,13 @@ with fact as (
 
 orders as (
 
-    select * from {{ ref('stg_erp__orders') }}
+    select * from {{ source_as_of('erp', 'orders') }}
 
 ),
 
 order_lines as (
 
-    select * from {{ ref('stg_erp__order_lines') }}
+    select * from {{ source_as_of('erp', 'order_lines') }}
 
 ),
 
@@ -65,8 +65,8 @@ expected as (
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,
         orders.channel,
-        orders.order_status,
-        orders.order_status = 'cancelled' as is_cancelled,
+        orders.status as order_status,
+        orders.status = 'cancelled' as is_cancelled,
         orders.currency_code,
         orders.ordered_at,
         {{ business_date('orders.ordered_at') }} as order_date,
@@ -78,7 +78,8 @@ expected as (
         coalesce(totals.coupon_discount, 0) as coupon_discount,
         coalesce(totals.coupon_match_discount, 0) as coupon_match_discount,
         coalesce(totals.sales_amount + totals.retail_discount + totals.coupon_match_discount, 0) as gross_amount,
-        coalesce(totals.retail_discount + totals.coupon_match_discount, 0) as discount_amount
+        coalesce(totals.retail_discount + totals.coupon_match_discount, 0) as discount_amount,
+        orders._load_id as load_id
     from orders
     left join totals on orders.order_id = totals.order_id
 

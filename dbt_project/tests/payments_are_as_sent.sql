@@ -1,5 +1,5 @@
--- Every payment in fct_payments says what staging says of it and of its order.
--- One row a payment that differs, is missing or is there without being in staging.
+-- Every payment in fct_payments says what the source says of it and of its order.
+-- One row a payment that differs, is missing or is surplus.
 {% set compared_columns = [
     'order_id',
     'customer_key',
@@ -14,6 +14,8 @@
     'payment_date',
     'amount',
     'net_amount',
+    'load_id',
+    'order_load_id',
 ] %}
 
 with fact as (
@@ -24,13 +26,13 @@ with fact as (
 
 payments as (
 
-    select * from {{ ref('stg_erp__payments') }}
+    select * from {{ source_as_of('erp', 'payments') }}
 
 ),
 
 orders as (
 
-    select * from {{ ref('stg_erp__orders') }}
+    select * from {{ source_as_of('erp', 'orders') }}
 
 ),
 
@@ -44,17 +46,19 @@ expected as (
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,
         orders.channel,
-        payments.payment_method,
-        payments.payment_status,
+        payments.method as payment_method,
+        payments.status as payment_status,
         payments.currency_code,
         payments.paid_at,
         {{ business_date('payments.paid_at') }} as payment_date,
         payments.amount,
         case
-            when payments.payment_status = 'captured' then payments.amount
-            when payments.payment_status = 'refunded' then -payments.amount
+            when payments.status = 'captured' then payments.amount
+            when payments.status = 'refunded' then -payments.amount
             else 0
-        end as net_amount
+        end as net_amount,
+        payments._load_id as load_id,
+        orders._load_id as order_load_id
     from payments
     left join orders on payments.order_id = orders.order_id
 

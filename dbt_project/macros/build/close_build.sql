@@ -56,9 +56,12 @@ set severity = excluded.severity,
 {% macro publish_or_say_why_not(build_id) -%}
     {%- set marts = mart_models() -%}
     {%- set faults = faults_of_build(build_id, marts) -%}
+    {%- set stale = why_marts_are_stale(build_id, marts) if not faults -%}
     {%- set untested = stopping_tests_not_run(build_id) -%}
     {%- if faults -%}
         {%- do end_build(build_id, 'failed', "not published: " ~ faults | join('; ')) -%}
+    {%- elif stale -%}
+        {%- do end_build(build_id, 'built', "not published: " ~ stale) -%}
     {%- elif untested -%}
         {%- do end_build(build_id, 'built', "not published: " ~ untested | length ~ " stopping tests have not run on this state; run dbt test") -%}
     {%- elif not marts -%}

@@ -41,7 +41,9 @@ where relation = {{ sql_literal(watermark_name(this)) }}
     but for the rows they are made from: its text and that of every node it is
     made from, the project's macros that these call, and the vars that any of
     them names. What stands in the warehouse counts too: a model built alone,
-    after a view it reads was edited but not built, is computed by the old view. -#}
+    after a view it reads was edited but not built, is computed by the old view;
+    and a column of the source that was widened is the same text in a view, but
+    another type in what is made of it. -#}
 {% macro rules_fingerprint() -%}
     {%- set nodes = model_with_ancestors() -%}
     {%- set macros = macros_of(nodes) -%}
@@ -67,7 +69,14 @@ where relation = {{ sql_literal(watermark_name(this)) }}
     {%- endif -%}
     {%- set with_views -%}
 (
-    select md5({{ sql_literal(fingerprint) }} || coalesce(string_agg(pg_get_viewdef(pg_class.oid), ';' order by nspname, relname), ''))
+    select md5({{ sql_literal(fingerprint) }} || coalesce(string_agg(
+        pg_get_viewdef(pg_class.oid) || ' ' || (
+            select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ',' order by attnum)
+            from pg_attribute
+            where attrelid = pg_class.oid
+        ),
+        ';' order by nspname, relname
+    ), ''))
     from pg_class
     inner join pg_namespace on pg_namespace.oid = pg_class.relnamespace
     where relkind = 'v' and (nspname, relname) in ({{ views | join(', ') }})

@@ -39,7 +39,8 @@ cast(conv(substr(md5({{ key_text(columns) }}), 1, 16), 16, -10) as bigint)
     {{ return(dbt.type_string()) }}
 {%- endmacro %}
 
-{#- Key and natural key of every dimension's unknown member. -#}
+{#- Key of every dimension's unknown member. Its natural key is NULL: whatever
+    number a source gives a record, that record has a key of its own. -#}
 {% macro unknown_key() -%}
 -1
 {%- endmacro %}

@@ -16,7 +16,8 @@ coupon_redemptions as (
 
 ),
 
--- All that marketing sent, all that facts name, and the unknown member.
+-- All that marketing sent, all that facts name, and the unknown member: its number
+-- is NULL, for any number may be a record's.
 members as (
 
     select campaign_id from campaigns
@@ -27,12 +28,12 @@ members as (
     select campaign_id from coupon_redemptions
     where campaign_id is not null
     union distinct
-    select {{ unknown_key() }} as campaign_id
+    select null as campaign_id
 
 )
 
 select
-    {{ surrogate_key(['nullif(members.campaign_id, ' ~ unknown_key() ~ ')']) }} as campaign_key,
+    {{ surrogate_key(['members.campaign_id']) }} as campaign_key,
     members.campaign_id,
     campaigns.campaign_id is null as is_inferred,
     coalesce(campaigns.campaign_type, 'Unknown') as campaign_type,

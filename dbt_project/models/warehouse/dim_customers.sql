@@ -40,7 +40,8 @@ bands as (
 
 ),
 
--- All that the crm sent, all that facts name, and the unknown member.
+-- All that the crm sent, all that facts name, and the unknown member: its number
+-- is NULL, for any number may be a record's.
 members as (
 
     select customer_id from customers
@@ -54,12 +55,12 @@ members as (
     select customer_id from coupon_redemptions
     where customer_id is not null
     union distinct
-    select {{ unknown_key() }} as customer_id
+    select null as customer_id
 
 )
 
 select
-    {{ surrogate_key(['nullif(members.customer_id, ' ~ unknown_key() ~ ')']) }} as customer_key,
+    {{ surrogate_key(['members.customer_id']) }} as customer_key,
     members.customer_id,
     customers.customer_id is null as is_inferred,
     coalesce(customers.customer_status, 'Unknown') as customer_status,

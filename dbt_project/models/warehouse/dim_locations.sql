@@ -10,7 +10,8 @@ orders as (
 
 ),
 
--- All that the erp sent, all that facts name, and the unknown member.
+-- All that the erp sent, all that facts name, and the unknown member: its number
+-- is NULL, for any number may be a record's.
 members as (
 
     select location_id from locations
@@ -18,12 +19,12 @@ members as (
     select location_id from orders
     where location_id is not null
     union distinct
-    select {{ unknown_key() }} as location_id
+    select null as location_id
 
 )
 
 select
-    {{ surrogate_key(['nullif(members.location_id, ' ~ unknown_key() ~ ')']) }} as location_key,
+    {{ surrogate_key(['members.location_id']) }} as location_key,
     members.location_id,
     locations.location_id is null as is_inferred,
     coalesce(locations.location_type, 'Unknown') as location_type,

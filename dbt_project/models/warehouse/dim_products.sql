@@ -22,7 +22,8 @@ order_lines as (
 
 ),
 
--- All that the erp sent, all that facts name, and the unknown member.
+-- All that the erp sent, all that facts name, and the unknown member: its number
+-- is NULL, for any number may be a record's.
 members as (
 
     select product_id from products
@@ -30,12 +31,12 @@ members as (
     select product_id from order_lines
     where product_id is not null
     union distinct
-    select {{ unknown_key() }} as product_id
+    select null as product_id
 
 )
 
 select
-    {{ surrogate_key(['nullif(members.product_id, ' ~ unknown_key() ~ ')']) }} as product_key,
+    {{ surrogate_key(['members.product_id']) }} as product_key,
     members.product_id,
     products.product_id is null as is_inferred,
     coalesce(products.product_name, 'Unknown') as product_name,

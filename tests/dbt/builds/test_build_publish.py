@@ -35,10 +35,45 @@ def test_run_then_test_publishes(shop: Shop) -> None:
     ]  # fmt: skip
 
     # What is run anew has to be tested anew: all of it, since a part may not fit the rest.
-    shop.load(orders=[order(2)])
     assert "not published: 4 stopping tests" in shop.dbt("run", "--select", "order_list").said
     assert shop.latest_build()["command"] == "dbt run --select order_list"
     assert "published 2 marts (1 of them as an earlier build made it)" in shop.dbt("test").said
+
+
+def test_marts_of_an_earlier_load_are_not_published_as_todays(shop: Shop) -> None:
+    """A part was built after a load: what it left alone reads less, and no test sees it."""
+    shop.load(orders=[order(1)], order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    shop.load(orders=[order(1, day=2)])  # corrected: it belongs to another day
+
+    why = "not published: these read up to load 1 and this build up to 2: {}; run dbt build"
+    for words, left in [
+        (["fct_orders"], "order_list, sales_daily"),
+        (["order_list"], "sales_daily"),
+        (["stg_erp__orders"], "sales_daily"),
+    ]:
+        for command in (["run", "--select", *words], ["test"]):
+            assert why.format(left) in shop.dbt(*command).said
+        assert shop.latest_build()["published_at"] is None
+    assert shop.sql(SALES) == [("2017-06-01", 1, "5.00")]
+
+    assert "not published: 4 stopping tests" in shop.dbt("run", "--select", "sales_daily").said
+    assert "published 2 marts (1 of them as an earlier build made it)" in shop.dbt("test").said
+    assert shop.sql(SALES) == [("2017-06-02", 1, "5.00")]
+
+
+def test_a_mart_made_before_what_it_is_made_from_is_not_published(shop: Shop) -> None:
+    shop.load(orders=[order(1)], order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    shop.load(orders=[order(1, day=2)])
+    shop.dbt("run", "--exclude", "fct_orders")
+    assert "these read up to load 1 and this build up to 2: fct_orders; run dbt build" in shop.dbt("test").said
+    shop.dbt("run", "--select", "fct_orders")
+    why = "not published: these were made before what they are made from: order_list, sales_daily; run dbt build"
+    assert why in shop.dbt("test").said
+    assert shop.sql(SALES) == [("2017-06-01", 1, "5.00")]
+    assert shop.dbt("build").success
+    assert shop.sql(SALES) == [("2017-06-02", 1, "5.00")]
 
 
 def test_a_stopping_test_that_fails_keeps_yesterdays_marts(shop: Shop) -> None:

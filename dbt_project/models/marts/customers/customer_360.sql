@@ -135,6 +135,7 @@ redemption_totals as (
 )
 
 select
+    customers.customer_key,
     customers.customer_id,
     customers.customer_status,
     customers.marketing_consent,

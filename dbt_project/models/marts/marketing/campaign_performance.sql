@@ -124,6 +124,7 @@ sales_totals as (
 )
 
 select
+    campaigns.campaign_key,
     campaigns.campaign_id,
     campaigns.campaign_name,
     campaigns.campaign_type,

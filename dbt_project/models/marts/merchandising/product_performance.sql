@@ -40,6 +40,7 @@ line_totals as (
 product_totals as (
 
     select
+        products.product_key,
         products.product_id,
         products.product_name,
         products.department,
@@ -79,13 +80,14 @@ product_totals as (
 product_margins as (
 
     select
-        product_id,
+        product_key,
         {{ margin('sales_amount', 'units', 'unit_cost') }} as margin_amount
     from product_totals
 
 )
 
 select
+    product_totals.product_key,
     product_totals.product_id,
     product_totals.product_name,
     product_totals.department,
@@ -113,4 +115,4 @@ select
     product_margins.margin_amount,
     {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate
 from product_totals
-inner join product_margins on product_totals.product_id = product_margins.product_id
+inner join product_margins on product_totals.product_key = product_margins.product_key

@@ -54,6 +54,7 @@ sales_days as (
 
 select
     order_days.order_date,
+    order_days.location_key,
     locations.location_id,
     locations.location_name,
     locations.region as location_region,

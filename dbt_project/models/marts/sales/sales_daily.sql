@@ -67,6 +67,7 @@ department_days as (
 
 select
     department_days.order_date,
+    department_days.location_key,
     locations.location_id,
     locations.location_name,
     locations.region as location_region,
