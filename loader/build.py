@@ -14,8 +14,9 @@ from loader.settings import Settings
 
 Progress = Callable[[str, int | None, int | None], None]
 
-# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`
-_NODE = re.compile(r"(\d+) of (\d+) [A-Z].*?(\S+) \.{2,}")
+# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`.
+# Hooks are counted apart from nodes.
+_NODE = re.compile(r"(\d+) of (\d+) ([A-Z][A-Z-]*)\b(?! hook:).*?(\S+) \.{2,}")
 
 _LAST_BUILD = """
     select
@@ -48,16 +49,36 @@ def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Prog
     """`dbt build ARGUMENTS…`, and a note of what it was made from.
     Raises Remedy with dbt's last lines when it fails; readers then keep what they had."""
     fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
-
-    def tell(line: str) -> None:
-        if match := _NODE.search(line):
-            progress(match[3], int(match[1]), int(match[2]))
-
-    run_dbt(settings, "build", *arguments, line=tell)
+    run_dbt(settings, "build", *arguments, line=NodesEnded(progress))
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     if last is not None:
         _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+
+
+class NodesEnded:
+    """Tells from dbt's lines how many nodes have ended, and which one runs the longest.
+
+    dbt numbers nodes as it starts them; those of several threads end in any order.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._running: dict[str, str] = {}
+        self._ended: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        match = _NODE.search(line)
+        if match is None:
+            return
+        number, total, state, name = match.groups()
+        if state == "START":
+            self._running[number] = name
+        else:
+            self._running.pop(number, None)
+            self._ended.add(number)
+        oldest = next(iter(self._running.values()), name)
+        self._progress(oldest, len(self._ended), int(total))
 
 
 def outcome(engine: sa.Engine) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from loader.commands.db import settings_of
+from loader.commands.progress import contract_of
 from loader.contract.diagram import ods_page
-from loader.contract.read import read_contract
 
 
 @click.group()
@@ -26,7 +26,7 @@ def contract() -> None:
 def diagram(context: click.Context, output: Path | None) -> None:
     """Draw the source tables, their columns, rules and relations, as Markdown with Mermaid."""
     settings = settings_of(context)
-    page = ods_page(read_contract(settings.project_dir, settings.state_dir))
+    page = ods_page(contract_of(settings))
     if output == Path("-"):
         click.echo(page, nl=False)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,18 @@ LOADER = "gatehouse"
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
-def read_contract(project_dir: Path, state_dir: Path) -> Contract:
+def read_contract(project_dir: Path, state_dir: Path, *, say: Callable[[str], None] = lambda _: None) -> Contract:
     """The contract of the dbt project at ``project_dir``.
 
-    The manifest is kept under ``state_dir``. Raises :class:`ContractError` with every fault
-    found: file, line, table, column and remedy.
+    The manifest is kept under ``state_dir``; ``say`` hears that dbt has to make it anew, which
+    takes seconds. Raises :class:`ContractError` with every fault found: file, line, table,
+    column and remedy.
     """
     project = _read_project(project_dir)
     places = find_places(project_dir, project)
     if places.faults:
         raise ContractError(places.faults)
-    manifest = read_manifest(project_dir, state_dir, project)
+    manifest = read_manifest(project_dir, state_dir, project, say)
     faults: list[Fault] = []
     try:
         macros = RuleMacros(manifest["rules"])

@@ -1,0 +1,41 @@
+"""dbt's own docs of the project: made by `dbt docs generate`, shown by the pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loader.dbt import run_dbt
+from loader.settings import Settings
+
+PAGE, MANIFEST, CATALOG = "index.html", "manifest.json", "catalog.json"
+
+
+def docs_folder(project_dir: Path) -> Path:
+    """Where dbt writes what it makes."""
+    return project_dir / "target"
+
+
+def made_at(project_dir: Path) -> datetime | None:
+    """When the docs that are there were made, in UTC; None when there are none."""
+    folder = docs_folder(project_dir)
+    try:
+        times = [(folder / name).stat().st_mtime for name in (PAGE, MANIFEST, CATALOG)]
+    except OSError:
+        return None
+    return datetime.fromtimestamp(times[-1], UTC)
+
+
+def are_current(project_dir: Path) -> bool:
+    """Whether dbt has done nothing since the docs were made: each build writes its manifest anew."""
+    made = made_at(project_dir)
+    return made is not None and (docs_folder(project_dir) / MANIFEST).stat().st_mtime <= made.timestamp()
+
+
+def bring_docs_up_to_date(settings: Settings) -> str:
+    """Makes the docs where they are missing or older than the last build; says what was done.
+    Raises Remedy with dbt's last lines when it can't."""
+    if are_current(settings.project_dir):
+        return "nothing new since they were made"
+    run_dbt(settings, "docs", "generate")
+    return "made"
