@@ -64,11 +64,6 @@ class TableFreshness:
     def is_late(self) -> bool:
         return self.state in ("late", "overdue")
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether someone has to look: late, or promised and never loaded."""
-        return self.is_late or self.state == "never"
-
 
 def freshness(connection: Connection, contract: Contract, now: datetime) -> list[TableFreshness]:
     """Every table of the contract, the latest first.
