@@ -11,6 +11,8 @@ export PORT ?= 8000
 
 VENV := .venv
 BIN := $(VENV)/bin
+# pip's own lines are progress for whoever looks on, and noise in a log; errors are said either way.
+QUIETLY := $(shell [ -t 2 ] || echo --quiet)
 LOCKED := requirements/run.txt requirements/dev.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-header --no-emit-index-url --no-emit-find-links
@@ -63,14 +65,14 @@ $(BIN)/pip:
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/pip
 	@echo "environment: installing what running needs (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/pip
 	@echo "environment: installing what tests and checks need (some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --no-deps -e .
 	@touch $@ $(VENV)/.run
 
 # The larger set is resolved first, and the smaller one follows it: a package has one

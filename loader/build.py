@@ -17,8 +17,9 @@ from loader.settings import Settings
 
 Progress = Callable[[str, int | None, int | None], None]
 
-# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`
-_NODE = re.compile(r"(\d+) of (\d+) [A-Z].*?(\S+) \.{2,}")
+# dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`.
+# Hooks are counted apart from nodes.
+_NODE = re.compile(r"(\d+) of (\d+) ([A-Z][A-Z-]*)\b(?! hook:).*?(\S+) \.{2,}")
 
 # what open_build says when it has opened one
 _OPENED = re.compile(r"Build (\d+): staging up to load number ")
@@ -57,11 +58,11 @@ def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Prog
     fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
 
     opened: list[int] = []
+    ended = NodesEnded(progress)
 
     def tell(line: str) -> None:
-        if match := _NODE.search(line):
-            progress(match[3], int(match[1]), int(match[2]))
-        elif match := _OPENED.search(line):
+        ended(line)
+        if match := _OPENED.search(line):
             opened.append(int(match[1]))
 
     try:
@@ -86,6 +87,31 @@ def _end(engine: sa.Engine, build_id: int) -> None:
     """
     with suppress(SQLAlchemyError, Remedy), engine.begin() as connection:
         connection.execute(sa.text(statement), {"build_id": build_id})
+
+
+class NodesEnded:
+    """Tells from dbt's lines how many nodes have ended, and which one runs the longest.
+
+    dbt numbers nodes as it starts them; those of several threads end in any order.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._running: dict[str, str] = {}
+        self._ended: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        match = _NODE.search(line)
+        if match is None:
+            return
+        number, total, state, name = match.groups()
+        if state == "START":
+            self._running[number] = name
+        else:
+            self._running.pop(number, None)
+            self._ended.add(number)
+        oldest = next(iter(self._running.values()), name)
+        self._progress(oldest, len(self._ended), int(total))
 
 
 def outcome(engine: sa.Engine) -> str:

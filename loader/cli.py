@@ -13,6 +13,7 @@ from loader.commands.access import token, user
 from loader.commands.build import build
 from loader.commands.contract import contract
 from loader.commands.db import db
+from loader.commands.dismiss import dismiss
 from loader.commands.load import load, loads, rejects, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
@@ -39,7 +40,23 @@ def cli(context: click.Context, project_dir: Path | None) -> None:
     context.obj = Settings.from_environment(project_dir)
 
 
-for command in (build, contract, db, down, load, loads, migrate, rejects, replay, serve, stop, token, up, user):
+for command in (
+    build,
+    contract,
+    db,
+    dismiss,
+    down,
+    load,
+    loads,
+    migrate,
+    rejects,
+    replay,
+    serve,
+    stop,
+    token,
+    up,
+    user,
+):
     cli.add_command(command)
 
 

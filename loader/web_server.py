@@ -88,17 +88,11 @@ class WebServer:
         of one that died serves by what was in force, whatever the database does meanwhile,
         since gunicorn ends the whole server when a worker does not come up.
         """
-        if running := self.running():
-            if not self.answers():
-                raise Remedy(
-                    f"The web server runs already (process {running.pid}), and not at {self.address}.",
-                    "Stop it first with `loader stop`.",
-                )
-            require_servable(self.settings)
+        running = self.require_place()
+        require_servable(self.settings)
+        if running:
             running.send_signal(signal.SIGHUP)
             return False
-        self._ready_to_start()
-        require_servable(self.settings)
         self.log.touch()
         said_before = self.log.stat().st_size
         pid = self._launch()
@@ -112,6 +106,22 @@ class WebServer:
                 )
             time.sleep(0.1)
         return True
+
+    def require_place(self) -> psutil.Process | None:
+        """Whether it can listen where it is to: the process that does so already, or None
+        where the port is free.
+
+        Raises Remedy if the port is another's, or if it runs and listens elsewhere.
+        """
+        running = self.running()
+        if running is None:
+            self._ready_to_start()
+        elif not self.answers():
+            raise Remedy(
+                f"The web server runs already (process {running.pid}), and not at {self.address}.",
+                "Stop it first with `loader stop`.",
+            )
+        return running
 
     def stop(self) -> bool:
         """Ends it when its requests have ended; False if it did not run."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from loader import build, dbt
-from loader.commands.up import first_login, is_embedded
+from loader.commands.up import bring_up, first_login, is_embedded
 from loader.database import make_engine
 from loader.ledger import access
 from loader.remedy import Remedy
@@ -80,6 +80,22 @@ def test_a_taken_web_port_is_named_with_the_way_out(web: WebServer) -> None:
             Remedy, match=rf"Port {web.port} .* taken by .*\(process {os.getpid()}\).*PORT={web.port + 1} make up"
         ):
             web.start()
+
+
+def test_a_taken_web_port_is_named_before_anything_else_is_begun(here: Settings) -> None:
+    no_database = replace(here, port=free_port())
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(Remedy, match=rf"Port {port} .* is taken"):
+            bring_up(no_database, "none", 1.0, port)
+
+
+def test_a_web_server_that_listens_elsewhere_is_named(web: WebServer) -> None:
+    web.start()
+    with pytest.raises(Remedy, match=r"runs already .* and not at"):
+        replace(web, port=free_port()).require_place()
 
 
 def test_a_pid_file_that_names_a_stranger_is_no_web_server(web: WebServer) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from loader.commands.db import settings_of
+from loader.commands.progress import contract_of
 from loader.contract.diagram import ods_page
 from loader.contract.draft import sources_file
 from loader.contract.draft_edit import write_draft
 from loader.contract.drafting import Drafting
-from loader.contract.read import read_contract
 from loader.contract.survey import survey
 from loader.contract.survey_words import survey_text
 
@@ -84,7 +84,7 @@ def draft(
 def diagram(context: click.Context, output: Path | None) -> None:
     """Draw the source tables, their columns, rules and relations, as Markdown with Mermaid."""
     settings = settings_of(context)
-    page = ods_page(read_contract(settings.project_dir, settings.state_dir))
+    page = ods_page(contract_of(settings))
     if output == Path("-"):
         click.echo(page, nl=False)
         return

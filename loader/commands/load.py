@@ -9,15 +9,14 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from loader.commands.progress import counted, rows_of
+from loader.commands.progress import contract_of, counted, rows_of
 from loader.contract.model import Contract, Table
-from loader.contract.read import read_contract
 from loader.database import connection_faults, make_engine, require_version
 from loader.intake.decode import ReadFailure
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
-from loader.ledger.models import Load, Reject
+from loader.ledger.models import REJECT_STATUSES, Load, Reject
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -76,7 +75,7 @@ def load(
     wait_seconds: int | None,
 ) -> int:
     """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
-    contract = read_contract(settings.project_dir, settings.state_dir)
+    contract = contract_of(settings)
     table = find_table(contract, table_id)
     if "file" not in table.doors:
         raise Remedy(f"The contract opens no door for files to {table.id}.")
@@ -87,7 +86,7 @@ def load(
         try:
             with counted(f"{table.id} ← {printable(path.name)}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
-                    engine, contract, table, path, principal=_person(), again=again,
+                    engine, contract, table, path, principal=person(), again=again,
                     options=Options(on_reject, dry_run), progress=progress,
                     lock_seconds=wait_seconds, waiting=_say_waiting,
                 )  # fmt: skip
@@ -111,7 +110,8 @@ def _say_waiting(table_id: str) -> None:
     click.echo(f"waiting for another load into {table_id}", err=True)
 
 
-def _person() -> str:
+def person() -> str:
+    """Who is at the keyboard, as the operating system knows them."""
     import getpass
 
     try:
@@ -137,6 +137,8 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"  warning: {warned.column or 'row'} {warned.message} ({warned.rule}): "
             f"{warned.rows:,} rows let in, the first is row {warned.first_row}"
         )
+    if receipt.rejects:
+        lines.append("  kept back (rows are records, counted from 1; a header is none):")
     for reject in receipt.rejects[:20]:
         for fault in reject.faults:
             value = f" — {fault['value']!r}" if fault.get("value") is not None else ""
@@ -165,8 +167,10 @@ def loads(settings: Settings, table_id: str | None, limit: int, as_json: bool) -
         Load.duplicates, Load.file_name, Load.message,
     )  # fmt: skip
     query: sa.Select[Any] = sa.select(*columns).order_by(Load.load_id.desc()).limit(limit)
+    engine = open_database(settings)
+    _require_known_table(settings, engine, table_id)
     query = _only_table(query, Load, table_id)
-    _print_rows(settings, query, as_json)
+    _print_rows(engine, query, as_json, f"nothing was loaded{_into(table_id)}")
     return ALL_IN
 
 
@@ -195,11 +199,16 @@ def rejects(
         Reject.reject_id, Reject.load_id, Reject.row, Reject.source, Reject.table_name,
         Reject.status, Reject.column_name, Reject.rule, Reject.message, Reject.payload,
     )  # fmt: skip
-    query: sa.Select[Any] = sa.select(*columns).where(Reject.status.in_(status.split(",")))
+    statuses = _statuses(status)
+    engine = open_database(settings)
+    _require_known_table(settings, engine, table_id)
+    query: sa.Select[Any] = sa.select(*columns).where(Reject.status.in_(statuses))
     query = _only_table(query, Reject, table_id)
     if load_id is not None:
+        _require_load(engine, load_id)
         query = query.where(Reject.load_id == load_id)
-    _print_rows(settings, query.order_by(Reject.load_id, Reject.row).limit(limit), as_json)
+    nothing = f"nothing was kept back{_into(table_id)}: no row is {' or '.join(statuses)}"
+    _print_rows(engine, query.order_by(Reject.load_id, Reject.row).limit(limit), as_json, nothing)
     return ALL_IN
 
 
@@ -213,7 +222,7 @@ def replay(
     settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool, wait_seconds: int | None
 ) -> int:
     """Judge kept rows of a table again: those named, or all of them."""
-    contract = read_contract(settings.project_dir, settings.state_dir)
+    contract = contract_of(settings)
     table = find_table(contract, table_id)
     engine = open_database(settings)
     chosen = list(reject_ids)
@@ -222,7 +231,7 @@ def replay(
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
             chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
     try:
-        receipt = replay_rows(engine, contract, table, chosen, _person(), wait_seconds, _say_waiting)
+        receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, _say_waiting)
     except LoadFailed as error:
         click.echo(f"replay: the rows are as they were: {error}", err=True)
         return FAILED
@@ -237,17 +246,48 @@ def _only_table(query: sa.Select[Any], entity: Any, table_id: str | None) -> sa.
     return query.where(entity.source == source, entity.table_name == name)
 
 
-def _print_rows(settings: Settings, query: sa.Select[Any], as_json: bool) -> None:
-    with open_database(settings).connect() as connection:
+def _require_known_table(settings: Settings, engine: sa.Engine, table_id: str | None) -> None:
+    """An empty list for a misspelt table would look like good news: raises :class:`Remedy`
+    for one that neither the ledger nor the contract knows."""
+    if table_id is None:
+        return
+    with engine.connect() as connection:
+        if connection.scalar(_only_table(sa.select(sa.literal(1)), Load, table_id).limit(1)) is not None:
+            return
+    find_table(contract_of(settings), table_id)
+
+
+def _require_load(engine: sa.Engine, load_id: int) -> None:
+    with engine.connect() as connection:
+        if connection.scalar(sa.select(sa.literal(1)).where(Load.load_id == load_id)) is None:
+            raise Remedy(f"There is no load {load_id}.", "`loader loads` lists them.")
+
+
+def _statuses(text: str) -> list[str]:
+    statuses = [status.strip() for status in text.split(",") if status.strip()]
+    if not statuses or set(statuses) - set(REJECT_STATUSES):
+        raise Remedy(f"--status {text!r} names no status of a kept row.", f"There are: {', '.join(REJECT_STATUSES)}.")
+    return statuses
+
+
+def _into(table_id: str | None) -> str:
+    return f" of {table_id}" if table_id else ""
+
+
+def _print_rows(engine: sa.Engine, query: sa.Select[Any], as_json: bool, nothing: str) -> None:
+    """The rows as a table or as JSON; `nothing` is said on standard error when there are none."""
+    with engine.connect() as connection:
         result = connection.execute(query)
         names = list(result.keys())
-        if as_json:
-            rows = [dict(zip(names, row, strict=True)) for row in result]
-            click.echo(json.dumps(rows, indent=2, default=str))
-            return
+        rows = result.all()
+    if as_json:
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, default=str))
+    else:
         click.echo("\t".join(names))
-        for row in result:
+        for row in rows:
             click.echo("\t".join("" if value is None else _cell(value) for value in row))
+    if not rows:
+        click.echo(nothing, err=True)
 
 
 def _cell(value: Any) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 import click
+from rich.console import Console
 
 from loader.commands.db import settings_of
+from loader.commands.progress import contract_of
 from loader.contract.faults import ContractError
-from loader.contract.read import read_contract
 from loader.database import connection_faults, make_engine, require_version
 from loader.migrate import Plan, Refused
 from loader.migrate import migrate as migrate_database
+from loader.steps import Display
 
 
 @click.command()
@@ -29,10 +31,15 @@ def migrate(context: click.Context, plan_only: bool, as_json: bool) -> None:
     settings = settings_of(context)
     engine = make_engine(settings)
     try:
-        contract = read_contract(settings.project_dir, settings.state_dir)
+        contract = contract_of(settings)
         with connection_faults(settings):
             require_version(engine)
-        plan = migrate_database(engine, contract, plan_only, say=lambda words: click.echo(words, err=True))
+        with Display("migrating", Console(stderr=True), at_once=False) as display:
+            plan = migrate_database(
+                engine, contract, plan_only,
+                say=lambda words: click.echo(words, err=True),
+                progress=lambda done, total: display.show("", done, total, "changes"),
+            )  # fmt: skip
     except Refused as error:
         plan = error.plan
     except ContractError as error:

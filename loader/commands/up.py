@@ -8,12 +8,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
 from loader import build, demonstration
+from loader.commands.build import make_docs
 from loader.commands.db import settings_of
 from loader.contract.read import read_contract
 from loader.database import check, make_engine
@@ -53,21 +55,25 @@ def up(context: click.Context, data: str, scale: float, port: int) -> None:
 def bring_up(settings: Settings, data: str, scale: float, port: int) -> None:
     """The steps of `up`, one after the other."""
     steps = Steps()
+    server = WebServer(settings, port=port)
+    server.require_place()  # now, not after minutes of loading
     with steps.step("database") as step:
         start_database(settings, step)
     engine = make_engine(settings)
     with steps.step("migrate") as step:
-        contract = read_contract(settings.project_dir, settings.state_dir)
-        plan = migrate(engine, contract)
+        contract = read_contract(settings.project_dir, settings.state_dir, say=step.progress)
+        plan = migrate(engine, contract, say=step.say, progress=partial(step.progress, "migrating", unit="changes"))
         step.detail = "nothing to do" if plan.is_empty else f"{len(plan.changes)} changes"
     if data != "none":
         with steps.step("demonstration data") as step:
             step.detail = demonstration.load_shop(settings, engine, contract, data, scale, step)
     with steps.step("dbt build") as step:
         failure = bring_up_to_date(settings, engine, step)
+    if not failure:
+        make_docs(settings, steps)
     with steps.step("serve") as step:
+        step.progress("waiting for the first answer")
         login = first_login(settings, engine)
-        server = WebServer(settings, port=port)
         step.detail = "started" if server.start() else "runs already, reloaded"
     engine.dispose()
     if failure:

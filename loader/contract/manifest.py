@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,13 @@ def kept_manifest(state_dir: Path, mark: str) -> Path:
     return state_dir / "contract" / f"{mark}.json"
 
 
-def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
+def read_manifest(
+    project_dir: Path, state_dir: Path, project: dict[str, Any], say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """The part of dbt's manifest that the contract needs: sources, tests on them, rule macros.
 
-    Raises :class:`ContractError` with dbt's own words when dbt can't parse the project.
+    ``say`` hears it when dbt has to parse the project. Raises :class:`ContractError` with
+    dbt's own words when it can't.
     """
     mark = fingerprint(project_dir, project)
     kept = kept_manifest(state_dir, mark)
@@ -78,6 +82,8 @@ def read_manifest(project_dir: Path, state_dir: Path, project: dict[str, Any]) -
             return standing
         except ValueError:
             pass  # a file cut short by a crash: made again below
+    is_first = not any(kept.parent.glob("*.json"))
+    say("reading the contract: " + ("for the first time" if is_first else "the source files changed"))
     manifest = _reduce(_parse(project_dir, project)) | {"fingerprint": mark}
     kept.parent.mkdir(parents=True, exist_ok=True)
     for old in sorted(kept.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,14 @@ LOADER = "gatehouse"
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
-def read_contract(project_dir: Path, state_dir: Path) -> Contract:
+def read_contract(project_dir: Path, state_dir: Path, *, say: Callable[[str], None] = lambda _: None) -> Contract:
     """The contract of the dbt project at ``project_dir``.
 
-    The manifest is kept under ``state_dir``. Raises :class:`ContractError` with every fault
-    found: file, line, table, column and remedy.
+    The manifest is kept under ``state_dir``; ``say`` hears that dbt has to make it anew, which
+    takes seconds. Raises :class:`ContractError` with every fault found: file, line, table,
+    column and remedy.
     """
-    return honoured(read_sources(project_dir, state_dir))
+    return honoured(read_sources(project_dir, state_dir, say))
 
 
 def honoured(read: Sources) -> Contract:
@@ -68,7 +69,7 @@ class Sources:
     sources: tuple[Source, ...]
 
 
-def read_sources(project_dir: Path, state_dir: Path) -> Sources:
+def read_sources(project_dir: Path, state_dir: Path, say: Callable[[str], None] = lambda _: None) -> Sources:
     """Every source table of the dbt project, each with what keeps it from being read whole.
 
     Raises :class:`ContractError` where the project itself can't be read.
@@ -77,7 +78,7 @@ def read_sources(project_dir: Path, state_dir: Path) -> Sources:
     places = find_places(project_dir, project)
     if places.faults:
         raise ContractError(places.faults)
-    return sources_of(read_manifest(project_dir, state_dir, project), places)
+    return sources_of(read_manifest(project_dir, state_dir, project, say), places)
 
 
 def sources_of(manifest: dict[str, Any], places: Places) -> Sources:

@@ -262,7 +262,7 @@ def replay(
             _wait_at_most(connection, lock_seconds, waiting)
             return settle_rejects(connection, contract, table, chosen, origin)
     except (DBAPIError, psycopg2.Error) as error:
-        raise _failed(engine, table, origin, KEEP_AND_LOAD, _why(error), is_body=False) from error
+        raise _failed(engine, table, origin, KEEP_AND_LOAD, ended_by(error), is_body=False) from error
 
 
 def _array(numbers: list[int]) -> str:

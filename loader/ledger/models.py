@@ -128,11 +128,18 @@ class Reject(Base):
     resolved_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
     resolved_row: Mapped[int | None]
     resolved_at: Mapped[datetime | None]
+    #: When, by whom and why a row was put aside that nobody will mend.
+    dismissed_at: Mapped[datetime | None]
+    dismissed_by: Mapped[str | None]
+    dismissed_why: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
 
     __table_args__ = (
         sa.UniqueConstraint("load_id", "row"),
         sa.CheckConstraint(_one_of("status", REJECT_STATUSES), name="status"),
+        sa.CheckConstraint(
+            "(status = 'dismissed') = (num_nulls(dismissed_at, dismissed_by, dismissed_why) = 0)", name="dismissed"
+        ),
         sa.Index(
             "rejects_waiting_idx",
             "source",

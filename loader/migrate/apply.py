@@ -30,7 +30,7 @@ class Refused(ContractError):
         super().__init__(list(plan.refusals))
 
 
-def _quiet(_: str) -> None:
+def _quiet(*_: object) -> None:
     pass
 
 
@@ -40,6 +40,7 @@ def migrate(
     plan_only: bool = False,
     *,
     say: Callable[[str], None] = _quiet,
+    progress: Callable[[int, int], None] = _quiet,
     lock_seconds: float = LOCK_SECONDS,
 ) -> Plan:
     """Makes the database what the contract says, and returns what was done.
@@ -47,7 +48,8 @@ def migrate(
     With ``plan_only`` nothing is changed, and refusals are in the returned plan. Else raises
     :class:`Refused` when there are any; :class:`Remedy` when a table stays in use for
     ``lock_seconds``, when a newer program made the ledger, or when the database will not do a
-    statement. After any of these the database is as it was. ``say`` hears of waiting.
+    statement. After any of these the database is as it was. ``say`` hears of waiting, ``progress`` how many
+    changes of how many are made.
     """
     with engine.connect() as connection:
         if plan_only:
@@ -58,7 +60,7 @@ def migrate(
         with timeouts_explained(engine, lock_seconds), connection.begin():
             stand_in_a_row(connection, say)
             plan = _locked_plan(connection, contract, lock_seconds)
-            _apply(connection, plan)
+            _apply(connection, plan, progress)
     return plan
 
 
@@ -81,11 +83,12 @@ def _locked_plan(connection: sa.Connection, contract: Contract, seconds: float) 
     )
 
 
-def _apply(connection: sa.Connection, plan: Plan) -> None:
+def _apply(connection: sa.Connection, plan: Plan, progress: Callable[[int, int], None]) -> None:
     if plan.ledger.is_needed:
         with _explained(str(plan.ledger)):
             upgrade_ledger(connection)
-    for change in plan.changes:
+    for number, change in enumerate(plan.changes):
+        progress(number, len(plan.changes))
         for statement in change.statements:
             with _explained(f"{change.subject}: {' '.join(statement.split())[:200]}"):
                 run(connection, statement)

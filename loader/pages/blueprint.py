@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from loader import docs
 from loader.app import API_PREFIX, gatehouse
 from loader.contract.model import DOORS
 from loader.ledger import access
@@ -111,10 +112,13 @@ def overview() -> ResponseReturnValue:
             late=sum(item.is_late for item in fresh),
             never=sum(item.state == "never" for item in fresh),
             kept=open_rows,
-            freshness=fresh,
+            late_tables=[item for item in fresh if item.is_late],
+            never_loaded=[item for item in fresh if item.state == "never"],
+            in_time=[item for item in fresh if not item.is_late and item.state != "never"],
             loads=arrivals.latest_loads(connection),
             builds=builds.latest_builds(connection),
             unpublished=builds.loads_not_published(connection),
+            docs_made_at=docs.made_at(here.settings.dbt_target),
         )
 
 
@@ -201,7 +205,7 @@ def load(load_id: int) -> ResponseReturnValue:
 
 @pages.get("/rejects")
 def rejects() -> ResponseReturnValue:
-    """Rows that were not let in, as they came, 50 a page."""
+    """Rows that were not let in, as they came, 20 a page."""
     contract = gatehouse().contract()
     chosen = _chosen("table", "status", "load")
     status = chosen.get("status", "open")

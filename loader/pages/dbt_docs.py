@@ -12,21 +12,23 @@ from pathlib import Path
 
 from flask import Response
 
+from loader.docs import CATALOG, MANIFEST, PAGE
+
 _POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
 _PLACES = {
-    '"MANIFEST.JSON INLINE DATA"': "manifest.json",
-    '"CATALOG.JSON INLINE DATA"': "catalog.json",
+    '"MANIFEST.JSON INLINE DATA"': MANIFEST,
+    '"CATALOG.JSON INLINE DATA"': CATALOG,
 }
 
 
 def docs_response(target: Path) -> Response | None:
     """The page with what `dbt docs generate` wrote put into it; ``None`` if it has not run."""
     try:
-        page = (target / "index.html").read_text("utf-8")
+        page = (target / PAGE).read_text("utf-8")
         for place, name in _PLACES.items():
             page = page.replace(place, _for_script((target / name).read_text("utf-8")))
     except (OSError, ValueError):

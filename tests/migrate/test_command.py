@@ -55,7 +55,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Contract | ContractError
             raise found
         return found
 
-    monkeypatch.setattr("loader.commands.migrate.read_contract", read)
+    monkeypatch.setattr("loader.commands.migrate.contract_of", read)
     return box
 
 

@@ -244,6 +244,20 @@ def test_on_a_phone_no_cell_is_out_of_sight(desk: Desk, new_page: NewPage) -> No
     assert "Refused" in page.evaluate(shown)
 
 
+def test_on_a_phone_the_first_page_shows_five_loads_without_their_zeros(desk: Desk, new_page: NewPage) -> None:
+    for number in range(7):
+        desk.load("teams", {"team_id": str(number), "name": "team"})
+    for width, loads in ((390, 5), (1280, 7)):
+        page = new_page(viewport={"width": width, "height": 844})
+        log_in(page)
+        rows = page.locator(".loads tbody tr")
+        assert [rows.nth(number).is_visible() for number in range(7)].count(True) == loads
+        wide = "(c) => c.getBoundingClientRect().width"
+        assert (rows.first.locator("[data-label=Refused]").evaluate(wide) > 1) is (width == 1280)
+        assert rows.first.locator("[data-label=Accepted]").evaluate(wide) > 1
+        assert (rows.first.bounding_box() or {})["height"] < 80
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: int, scheme: str) -> None:

@@ -20,12 +20,12 @@ def target(desk: Desk, tmp_path: Path) -> Path:
 
 
 def test_docs_that_have_not_been_made(desk: Desk, target: Path) -> None:
-    assert "dbt docs generate" in desk.get("/dbt/")
+    assert "loader build" in desk.get("/dbt/")
 
 
 def test_docs_without_their_catalog_have_not_been_made(desk: Desk, target: Path) -> None:
     (target / "index.html").write_text("<html></html>")
-    assert "dbt docs generate" in desk.get("/dbt/")
+    assert "loader build" in desk.get("/dbt/")
 
 
 def test_the_docs_are_one_page_that_can_reach_nothing(desk: Desk, target: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
@@ -38,7 +42,7 @@ def test_the_figures_and_reasons_are_those_of_the_ledger(desk: Desk) -> None:
     assert "3 rows accepted" in page
     assert "2 rows waiting" in page
     assert "4 rows refused" in page
-    tickets = page.partition("Waiting and refused")[2].partition("What arrived lately")[0]
+    tickets = page.partition("Waiting and refused")[2].partition("Builds of the warehouse")[0]
     assert "Tickets desk.tickets 2 waiting 4 refused" in tickets
     assert "2 × kind must be one of" in tickets
     assert "and 1 other reason" in tickets
@@ -92,9 +96,9 @@ def test_a_load_of_refused_rows_alone_does_not_hide_that_a_table_is_late(desk: D
     assert "Freshness late last load with good rows: 3 hours ago" in words(desk.get("/tables/desk/tickets"))
 
 
-def test_what_arrived_stands_before_how_it_was_built(desk: Desk) -> None:
+def test_what_needs_somebody_stands_before_what_merely_arrived(desk: Desk) -> None:
     page = words(desk.get("/"))
-    headings = ("Waiting and refused", "What arrived lately", "Builds of the warehouse", "Is every table on time?")
+    headings = ("Waiting and refused", "Builds of the warehouse", "Is every table on time?", "What arrived lately")
     places = [page.index(heading) for heading in headings]
     assert places == sorted(places)
 
@@ -171,3 +175,35 @@ def test_a_build_between_two_models_is_running(desk: Desk, monkeypatch: pytest.M
 def test_the_notice_of_a_contract_that_is_not_taken_up(desk: Desk) -> None:
     desk.app.extensions["gatehouse"].live.notice = "The source files changed: run `loader migrate`."
     assert "The contract needs a hand. The source files changed: run `loader migrate`." in words(desk.get("/"))
+
+
+def test_a_table_that_is_late_stands_before_the_folded_list_of_the_others(desk: Desk) -> None:
+    desk.load("tickets", TICKET)
+    fold = "on time or without a promise"
+    before, _, after = words(desk.get("/")).partition("Is every table on time?")[2].partition(fold)
+    assert "desk.tickets" not in before
+    assert "Tickets desk.tickets on time" in after
+    desk.execute("update ledger.loads set finished_at = now() - interval '61 minutes'")
+    before, _, after = words(desk.get("/")).partition("Is every table on time?")[2].partition(fold)
+    assert "Tickets desk.tickets late" in before
+    assert "desk.tickets" not in after.partition("What arrived lately")[0]
+
+
+def test_what_clears_a_refused_row_is_said_where_one_is_counted(desk: Desk) -> None:
+    assert "loader dismiss" not in words(desk.get("/"))
+    desk.load("tickets", TICKET | {"kind": "joke"})
+    page = words(desk.get("/"))
+    assert "loader replay" in page
+    assert "loader dismiss" in page
+
+
+def test_the_docs_of_dbt_are_said_with_their_date_or_to_be_missing(desk: Desk, tmp_path: Path) -> None:
+    here = desk.app.extensions["gatehouse"]
+    here.settings = replace(here.settings, project_dir=tmp_path)
+    desk.execute("insert into ledger.builds (upper_bound, status) values (0, 'built')")
+    assert "The dbt docs have not been made yet" in words(desk.get("/"))
+    (tmp_path / "target").mkdir()
+    for name in ("index.html", "manifest.json", "catalog.json"):
+        (tmp_path / "target" / name).write_text("{}")
+        os.utime(tmp_path / "target" / name, (1511345760, 1511345760))
+    assert "dbt docs describe every model, as of 22 Nov 2017, 10:16 UTC" in words(desk.get("/"))

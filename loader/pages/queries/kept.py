@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from loader.ledger.models import Load, Reject
 from loader.pages.masking import Masks
 
-PAGE = 50
+PAGE = 20
+_NAMED = 50
 REASONS = 3
 OPEN = ("rejected", "waiting")
 
@@ -125,6 +126,6 @@ def rows_let_in_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
         .where(Reject.resolved_load_id == load_id)
         .group_by(Load.load_id)
         .order_by(Load.load_id)
-        .limit(PAGE)
+        .limit(_NAMED)
     )
     return list(connection.execute(query))

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0002_loads_indexes"
+revision = "0002"
 down_revision = "0001"
 
 _STATEMENTS = """
