@@ -22,7 +22,9 @@ from sqlalchemy.exc import DBAPIError
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake import landing
+from loader.intake.aftermath import CanNotStand
 from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
+from loader.intake.delete import settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Options, settle, settle_rejects
 from loader.intake.sql import run
@@ -84,6 +86,8 @@ def load(
     :class:`LoadFailed`, :class:`KeyReused` or :class:`StillRunning`; then nothing has changed
     but the ledger's entry of the failure.
     """
+    origin = replace(origin, op=options.op)
+    settle_rows = settle_deletes if options.op == "delete" else settle
     try:
         with engine.begin() as connection:
             if lock_seconds is not None:
@@ -91,14 +95,16 @@ def load(
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
+            if options.op == "delete" and (reason := why_not(table)):
+                raise ReadFailure(reason)
             landing.fill(connection, table, open_decoder(), progress)
-            receipt = settle(connection, contract, table, origin, options)
+            receipt = settle_rows(connection, contract, table, origin, options)
             if options.dry_run:
-                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=()))
+                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
             return receipt
     except _Rollback as left:
         return left.receipt
-    except ReadFailure as error:
+    except (ReadFailure, CanNotStand) as error:
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
         raise _failed(engine, table, origin, options, _why(error), is_body=False) from error
@@ -162,7 +168,7 @@ def load_file(
         file.seek(0)
         if not again and not options.dry_run:
             with engine.begin() as connection:
-                load_id = loads.find_by_content(connection, table, content_hash)
+                load_id = loads.find_by_content(connection, table, content_hash, options.op)
                 receipt = loads.read_receipt(connection, load_id) if load_id else None
             if receipt is not None:
                 return replace(receipt, repeated=True)
@@ -178,7 +184,7 @@ def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[in
     """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``.
 
     Rows that could not be read, or that name a column the table does not have, stay as they
-    are: their other values alone would not be what was sent.
+    are: their other values alone would not be what was sent. So do the keys of deletes.
     """
     columns = ", ".join(literal(name) for name in table.column_names)
     chosen = (
@@ -187,6 +193,7 @@ def replay(engine: Engine, contract: Contract, table: Table, reject_ids: list[in
         f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) "
         # what is shown of these rows is not what they held
         f"and r.rule not in ({', '.join(literal(rule) for rule in AS_SHOWN)}) "
+        "and not exists (select 1 from ledger.loads as d where d.load_id = r.load_id and d.op = 'delete') "
         "and not exists (select 1 from jsonb_object_keys(r.payload) as k(name) "
         f"where k.name not in ({columns}))"
     )
@@ -207,7 +214,7 @@ def _came_before(connection: Connection, table: Table, origin: Origin) -> Receip
     found = loads.find_by_key(connection, table, key)
     if found is None:
         return None
-    if found.content_hash != origin.content_hash:
+    if (found.content_hash, found.op) != (origin.content_hash, origin.op):
         raise KeyReused(f"Idempotency-Key {key!r} came before with another body")
     receipt = loads.read_receipt(connection, found.load_id)
     assert receipt is not None, "the load was found in this transaction"

@@ -27,6 +27,10 @@ class Options:
 
     on_reject: str = "quarantine"
     dry_run: bool = False
+    #: `load`, or `delete`: the rows are keys, and what stands under them goes.
+    op: str = "load"
+    #: `wait`: rows whose parent goes are set to waiting; else a parent with rows under it stays.
+    cascade: str | None = None
 
 
 KEEP_AND_LOAD = Options()
@@ -66,18 +70,19 @@ def _finish(
     origin: Origin,
     options: Options,
 ) -> Receipt:
-    receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options)
-    releases = _release(connection, contract, table, receipt)
+    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options)
+    releases = release(connection, contract, [table], load_id) if receipt.accepted else []
     loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
     return replace(receipt, releases=tuple(releases))
 
 
-def _release(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> list[Receipt]:
-    """Let in the rows that waited for what came, and those that waited for these, and so on."""
+def release(connection: Connection, contract: Contract, changed: list[Table], cause: int) -> list[Receipt]:
+    """Let in the rows that waited for what came into ``changed``, those that waited for these, and so on.
+
+    ``cause`` is the load that brought it.
+    """
     releases: list[Receipt] = []
-    if not receipt.accepted:
-        return releases
-    changed = [table]
+    changed = list(changed)
     while changed:
         parent = changed.pop(0)
         children = {
@@ -89,17 +94,25 @@ def _release(connection: Connection, contract: Contract, table: Table, receipt: 
             chosen = parents.releasable(contract, child)
             if not fetch(connection, f"select exists ({chosen})")[0][0]:
                 continue
-            origin = Origin("release", "gatehouse", cause_load_id=receipt.load_id)
-            load_id = loads.open_load(connection, child, origin, "quarantine", contract.fingerprint)
-            landing.fill_from_rejects(connection, child, load_id, chosen)
-            release = _judge_and_store(connection, contract, child, load_id, origin.door, KEEP_AND_LOAD)
-            releases.append(release)
-            if release.accepted:
+            origin = Origin("release", "gatehouse", cause_load_id=cause)
+            receipt = judge_kept(connection, contract, child, chosen, origin)
+            releases.append(receipt)
+            if receipt.accepted:
                 changed.append(child)
     return releases
 
 
-def _judge_and_store(
+def judge_kept(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
+    """Judge rows kept in the ledger again, within a transaction that holds the locks and goes on.
+
+    ``chosen`` is SQL for their ``reject_id``.
+    """
+    load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
+    landing.fill_from_rejects(connection, table, load_id, chosen)
+    return judge_and_store(connection, contract, table, load_id, origin.door, KEEP_AND_LOAD)
+
+
+def judge_and_store(
     connection: Connection,
     contract: Contract,
     table: Table,
@@ -125,13 +138,13 @@ def _judge_and_store(
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
     _find_repeats_among_waiting(connection, table)
     status = "succeeded"
-    if options.on_reject == "refuse" and _count(connection, "fault") + _count(connection, "unreadable"):
+    if options.on_reject == "refuse" and count(connection, "fault") + count(connection, "unreadable"):
         status = "refused"
-        _refuse_all(connection, before)
+        refuse_all(connection, before)
     else:
         before.commit()
-    _keep_rejects(connection, table, load_id)
-    receipt = _receipt(connection, contract, table, load_id, door, status)
+    keep_rejects(connection, table, load_id)
+    receipt = make_receipt(connection, contract, table, load_id, door, status)
     if receipt.accepted >= _ANALYSE_FROM:
         # the next load joins with this table, and must not plan for an empty one
         run(connection, f"analyze {table.mirror}")
@@ -158,7 +171,7 @@ def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
     )
 
 
-def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
+def refuse_all(connection: Connection, before: NestedTransaction) -> None:
     """Take back what was stored and refuse the load whole.
 
     The faults found are kept beyond the rollback; rows with none of their own get
@@ -184,7 +197,7 @@ def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
     )
 
 
-def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
+def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
     """Every row that was not let in goes to the ledger, as it came, with all its faults."""
     source, name = literal(table.source), literal(table.name)
     columns = (
@@ -211,16 +224,20 @@ def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
     )
 
 
-def _count(connection: Connection, name: str, where: str = "true") -> int:
+def count(connection: Connection, name: str, where: str = "true") -> int:
+    """The rows of one of the load's temporary tables."""
     return _counted(connection, f"select 1 from pg_temp.{name} where {where}")
 
 
-def _receipt(connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str) -> Receipt:
-    unreadable = _count(connection, "unreadable")
-    received = _count(connection, "landing") + unreadable
-    waiting = _count(connection, "fault", "verdict = 'waiting'")
-    rejected = _count(connection, "fault", "verdict = 'rejected'") + unreadable
-    duplicates = _count(connection, "repeated")
+def make_receipt(
+    connection: Connection, contract: Contract, table: Table, load_id: int, door: str, status: str
+) -> Receipt:
+    """The receipt of a load whose rows and rejects are written."""
+    unreadable = count(connection, "unreadable")
+    received = count(connection, "landing") + unreadable
+    waiting = count(connection, "fault", "verdict = 'waiting'")
+    rejected = count(connection, "fault", "verdict = 'rejected'") + unreadable
+    duplicates = count(connection, "repeated")
     listed = fetch(
         connection,
         "select row, column_name, rule, message, faults -> 0 ->> 'value', faults "

@@ -27,6 +27,7 @@ class Origin:
     content_hash: str | None = None
     idempotency_key: str | None = None
     cause_load_id: int | None = None
+    op: str = "load"
 
 
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
@@ -45,6 +46,7 @@ def open_load(connection: Connection, table: Table, origin: Origin, on_reject: s
             cause_load_id=origin.cause_load_id,
             on_reject=on_reject,
             contract_fingerprint=fingerprint,
+            op=origin.op,
         )
         .returning(Load.load_id)
     )
@@ -89,7 +91,7 @@ def enter_failure(connection: Connection, table: Table, origin: Origin, on_rejec
             source=table.source, table_name=table.name, door=origin.door,
             principal=origin.principal, status="failed", file_name=origin.file_name,
             content_hash=origin.content_hash, idempotency_key=origin.idempotency_key,
-            on_reject=on_reject, message=message, finished_at=sa.func.clock_timestamp(),
+            on_reject=on_reject, op=origin.op, message=message, finished_at=sa.func.clock_timestamp(),
         )
         .returning(Load.load_id)
     )  # fmt: skip
@@ -117,25 +119,27 @@ def _number(name: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def find_by_key(connection: Connection, table: Table, key: str) -> sa.Row[int, str | None] | None:
-    """The load that an Idempotency-Key brought, as (load_id, content_hash)."""
+def find_by_key(connection: Connection, table: Table, key: str) -> sa.Row[int, str | None, str] | None:
+    """The load that an Idempotency-Key brought and that stands, as (load_id, content_hash, op)."""
     return connection.execute(
-        sa.select(Load.load_id, Load.content_hash).where(
+        sa.select(Load.load_id, Load.content_hash, Load.op).where(
             Load.source == table.source,
             Load.table_name == table.name,
             Load.idempotency_key == key,
             Load.status != "failed",
+            Load.undone_by_load_id.is_(None),
         )
     ).first()
 
 
-def find_by_content(connection: Connection, table: Table, content_hash: str) -> int | None:
-    """The load of the same content that still stands: none has changed the table since."""
+def find_by_content(connection: Connection, table: Table, content_hash: str, op: str = "load") -> int | None:
+    """The load of the same content that still stands: not undone, and none has changed the table since."""
     this = (Load.source == table.source, Load.table_name == table.name)
+    stands = (Load.status == "succeeded", Load.op == op, Load.undone_by_load_id.is_(None))
     load_id = connection.execute(
         sa.select(
             sa.func.coalesce(sa.func.max(Load.load_id).filter(Load.accepted > 0), sa.func.max(Load.load_id))
-        ).where(*this, Load.content_hash == content_hash, Load.status == "succeeded")
+        ).where(*this, Load.content_hash == content_hash, *stands)
     ).scalar()
     if load_id is None:
         return None
@@ -156,10 +160,15 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
         .order_by(Reject.row)
         .limit(LISTED)
     )
-    caused = connection.scalars(
-        sa.select(Load.load_id).where(Load.cause_load_id == load_id).order_by(Load.load_id)
+    caused = connection.execute(
+        sa.select(Load.load_id, Load.door).where(Load.cause_load_id == load_id).order_by(Load.load_id)
     ).all()
-    releases = [read_receipt(connection, cause) for cause in caused]
+    # loads that undid this one are not part of its receipt, which does not change
+    followed: dict[str, list[Receipt]] = {"release": [], "replay": [], "cascade": [], "undo": []}
+    for caused_id, door in caused:
+        receipt = read_receipt(connection, caused_id) if door != "undo" else None
+        if receipt is not None:
+            followed[door].append(receipt)
     return Receipt(
         load_id=load.load_id,
         source=load.source,
@@ -176,5 +185,6 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
             RowFault(r.row, r.column_name, r.rule, r.message, r.faults[0].get("value"), tuple(r.faults))
             for r in rejects
         ),
-        releases=tuple(release for release in releases if release is not None),
+        releases=(*followed["replay"], *followed["release"]),
+        cascades=tuple(followed["cascade"]),
     )
