@@ -15,6 +15,7 @@ from loader.commands.db import db
 from loader.commands.load import load, loads, rejects, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
+from loader.commands.undo import undo
 from loader.commands.up import down, up
 from loader.contract.faults import ContractError
 from loader.remedy import Remedy
@@ -37,7 +38,7 @@ def cli(context: click.Context, project_dir: Path | None) -> None:
     context.obj = Settings.from_environment(project_dir)
 
 
-for command in (build, contract, db, down, load, loads, migrate, rejects, replay, serve, stop, token, up, user):
+for command in (build, contract, db, down, load, loads, migrate, rejects, replay, serve, stop, token, undo, up, user):
     cli.add_command(command)
 
 

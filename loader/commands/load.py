@@ -14,6 +14,7 @@ from loader.contract.model import Contract, Table
 from loader.contract.read import read_contract
 from loader.database import connection_faults, make_engine, require_version
 from loader.intake.decode import ReadFailure
+from loader.intake.delete import why_not
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
@@ -53,6 +54,12 @@ def find_table(contract: Contract, table_id: str) -> Table:
 )
 @click.option("--dry-run", is_flag=True, help="Judge, and change nothing.")
 @click.option("--again", is_flag=True, help="Load a file even if it is loaded already.")
+@click.option("--delete", is_flag=True, help="The files hold keys: delete what stands under them.")
+@click.option(
+    "--cascade",
+    type=click.Choice(["wait"]),
+    help="With --delete: rows whose parent goes wait for it. Without this, such a parent stays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
 @click.pass_obj
 def load(
@@ -62,6 +69,8 @@ def load(
     on_reject: str,
     dry_run: bool,
     again: bool,
+    delete: bool,
+    cascade: str | None,
     as_json: bool,
 ) -> int:
     """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
@@ -69,14 +78,19 @@ def load(
     table = find_table(contract, table_id)
     if "file" not in table.doors:
         raise Remedy(f"The contract opens no door for files to {table.id}.")
+    if cascade and not delete:
+        raise Remedy("--cascade says what becomes of the rows under a deleted one.", "Say --delete, too.")
+    if delete and (reason := why_not(table)):
+        raise Remedy(f"{reason}.", "`loader loads` lists loads, `loader undo` undoes one.")
+    options = Options(on_reject, dry_run, "delete" if delete else "load", cascade)
     engine = open_database(settings)
     status = ALL_IN
     for path in files:
         try:
             with counted(f"{table.id} ← {path.name}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
-                    engine, contract, table, path, principal=_person(), again=again,
-                    options=Options(on_reject, dry_run), progress=progress,
+                    engine, contract, table, path, principal=person(), again=again,
+                    options=options, progress=progress,
                 )  # fmt: skip
         except (LoadFailed, ReadFailure) as error:
             click.echo(f"{path}: nothing was loaded: {error}", err=True)
@@ -94,7 +108,8 @@ def load(
     return status
 
 
-def _person() -> str:
+def person() -> str:
+    """Who runs the command, by the operating system."""
     import getpass
 
     try:
@@ -132,7 +147,17 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"  let in {release.accepted:,} rows of {release.source}.{release.table} "
             f"that had been waiting (load {release.load_id})"
         )
+    lines += words_of_cascades(receipt)
     return "\n".join(map(printable, lines))
+
+
+def words_of_cascades(receipt: Receipt) -> list[str]:
+    """A line for each table whose rows were set to waiting."""
+    return [
+        f"  {cascade.waiting:,} rows of {cascade.source}.{cascade.table} wait for their parent now "
+        f"(load {cascade.load_id})"
+        for cascade in receipt.cascades
+    ]
 
 
 @click.command()
@@ -201,7 +226,7 @@ def replay(settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_js
         with engine.connect() as connection:
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
             chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
-    receipt = replay_rows(engine, contract, table, chosen, _person())
+    receipt = replay_rows(engine, contract, table, chosen, person())
     click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay")))
     return ALL_IN if receipt.clean else SOME_KEPT_BACK
 

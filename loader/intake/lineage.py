@@ -50,6 +50,22 @@ def was_deleted(table: Table, alias: str) -> str:
     )
 
 
+def is_too_late(table: Table, alias: str) -> str:
+    """SQL that is true of a row of the load's ``candidate`` that a standing delete of its key outranks."""
+    if table.load == "events":
+        return "false"
+    moment = [identifier(table.valid_from)] if table.valid_from else []
+    delete = ", ".join([f"t.{name}" for name in moment] + ["t._load_id", "t._row"])
+    arrival = [f"coalesce((select a.{name} from pg_temp.arrived as a where a._row = {alias}._row), {2**63 - 1})"
+               for name in ("load_id", "row")]  # fmt: skip
+    own = ", ".join([f"{alias}.{name}" for name in moment] + arrival)
+    return (
+        f"({has_tombstones(table)} and exists (select 1 from {table.history} as t "
+        f"where {equal(table.primary_key, 't', alias)} and {is_tombstone('t')} "
+        f"and not {is_undone(table, 't')} and ({delete}) > ({own})))"
+    )
+
+
 def ranking(table: Table) -> tuple[str, ...]:
     """What orders the versions of a key: ``valid_from`` where there is one, then arrival."""
     arrival = ("_first_load_id", "_first_row")

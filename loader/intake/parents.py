@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Column, Contract, Relationship, Table
 from loader.contract.types import identifier, literal
+from loader.intake import lineage
 from loader.intake.judge import fault
 from loader.intake.sql import fetch, run
 
@@ -118,7 +119,7 @@ def orphan(
         lacks += (
             " and not exists (select 1 from pg_temp.candidate as p where p._ok "
             "and not exists (select 1 from pg_temp.fault as pf where pf._row = p._row) "
-            f"and {match('p')})"
+            f"and {match('p')} and not {lineage.is_too_late(table, 'p')})"
         )
     if relationship.where is not None:
         lacks += f" and ({relationship.where}) is true"

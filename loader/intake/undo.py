@@ -176,15 +176,19 @@ def _undo(connection: Connection, contract: Contract, table: Table, load_id: int
     _refuse_kinds(connection, target)
     origin = Origin("undo", principal, cause_load_id=load_id)
     undo_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
+    root, restores = _root(connection, target)
     aftermath = Aftermath(connection, contract, table, undo_id, undoes=load_id)
-    retracted, restored = _choose(connection, table, target)
-    later = _later(connection, table, load_id)
-    kept_again = _keep_again(connection, table, target, undo_id)
+    retracted, restored = _choose(connection, table, target.load_id if restores else root.load_id, restores)
+    later = _later(connection, table, root.load_id)
+    kept_again = 0 if restores or root.door != "replay" else _keep_again(connection, root.load_id, undo_id)
     _retract(connection, table, aftermath, undo_id)
     aftermath.settle_keys(table, "pg_temp.touched")
     gone, keys = _count_gone(connection, table, aftermath)
     standing_again = fetch(connection, f"select count(*) from {aftermath.fresh(table)}")[0][0]
-    dismissed = _dismiss(connection, target, undo_id)
+    if restores:  # of a replay: the rows that were kept again have come in
+        dismissed = _dismiss(connection, f"load_id = {load_id}", undo_id)
+    else:
+        dismissed = _dismiss(connection, f"first_load_id = {root.load_id}", undo_id)
     aftermath.follow()
     _mark(connection, target, undo_id)
     receipt = Receipt(
@@ -193,7 +197,7 @@ def _undo(connection: Connection, contract: Contract, table: Table, load_id: int
     )  # fmt: skip
     loads.close_load(connection, receipt)
     cascades = aftermath.close()
-    releases = _judge_dismissed(connection, contract, table, load_id, undo_id)
+    releases = _judge_dismissed(connection, contract, table, load_id, undo_id) if restores else []
     changed = aftermath.renewed() + ([table] if any(r.accepted for r in releases) else [])
     releases += release(connection, contract, list({t.id: t for t in changed}.values()), undo_id)
     loads.make_visible(connection, [undo_id, *(r.load_id for r in (*cascades, *releases) if r.load_id)])
@@ -228,15 +232,27 @@ def _refuse_kinds(connection: Connection, target: sa.Row[Any]) -> None:
         )
 
 
-def _choose(connection: Connection, table: Table, target: sa.Row[Any]) -> tuple[int, int]:
-    """``chosen``: the versions to retract or restore (``_word``), and ``touched``, their keys."""
-    load_id, key = target.load_id, listed(table.primary_key)
+def _root(connection: Connection, target: sa.Row[Any]) -> tuple[sa.Row[Any], bool]:
+    """The load that brought the rows, at the end of a chain of undos; whether to undo the chain restores them."""
+    root, restores = target, False
+    while root.door == "undo":
+        root = connection.execute(sa.select(Load.__table__).where(Load.load_id == root.cause_load_id)).one()
+        restores = not restores
+    return root, restores
+
+
+def _choose(connection: Connection, table: Table, load_id: int, restores: bool) -> tuple[int, int]:
+    """``chosen``: the versions to retract or restore (``_word``), and ``touched``, their keys.
+
+    ``load_id`` is the load that brought them, or the undo that retracted them and is undone now.
+    """
+    key = listed(table.primary_key)
     columns = f"{listed(table.column_names)}, _load_id, _row, _loaded_at"
     run(connection, "drop table if exists pg_temp.chosen, pg_temp.touched")
-    if target.door == "undo":
+    if restores:
         source = (
-            f"select {columns}, case _reason when 'undone' then 'restored' else 'undone' end as _word "
-            f"from {table.history} as v where _written_load_id = {load_id} and _reason in ('undone', 'restored') "
+            f"select {columns}, 'restored' as _word "
+            f"from {table.history} as v where _written_load_id = {load_id} and _reason = 'undone' "
             f"and not exists (select 1 from {table.history} as e where e._load_id = v._load_id and e._row = v._row "
             f"and e._reason in ('undone', 'restored') and e._written_load_id > {load_id})"
         )
@@ -276,11 +292,9 @@ def _later(connection: Connection, table: Table, load_id: int) -> tuple[Later, .
     return tuple(Later(*row) for row in found)
 
 
-def _keep_again(connection: Connection, table: Table, target: sa.Row[Any], undo_id: int) -> int:
+def _keep_again(connection: Connection, replay_id: int, undo_id: int) -> int:
     """Rows that a replay let in are kept again as they came, rejected, for whoever mends them."""
-    if target.door != "replay":
-        return 0
-    message = f"was let in by load {target.load_id}, which was undone"
+    message = f"was let in by load {replay_id}, which was undone"
     faults = (
         "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'undone', "
         f"'message', {literal(message)}, 'value', null))"
@@ -321,15 +335,12 @@ def _count_gone(connection: Connection, table: Table, aftermath: Aftermath) -> t
     return found[0][0], tuple(found[0][1] or ())
 
 
-def _dismiss(connection: Connection, target: sa.Row[Any], undo_id: int) -> int:
-    """Kept rows that came with the load do not come in any more."""
-    first = f"first_load_id = {target.load_id}"
-    if target.door == "undo":  # of a replay: the rows that were kept again have come in
-        first = f"load_id = {target.load_id}"
+def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
+    """Kept rows do not come in any more; ``these`` is SQL on the ledger's rejects."""
     return run(
         connection,
         f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, "
-        f"resolved_at = clock_timestamp() where {first} and status in ('waiting', 'rejected')",
+        f"resolved_at = clock_timestamp() where {these} and status in ('waiting', 'rejected')",
     )
 
 
