@@ -38,7 +38,10 @@ def undo(settings: Settings, load_id: int, only_plan: bool, yes: bool, cascade: 
                 return _print(planned, as_json)
             if planned.plan.needs_cascade and cascade is None:
                 click.echo(_words(planned), err=as_json)
-                click.echo("Nothing was changed. Undo the loads that brought these rows first, or say --cascade wait.", err=True)
+                click.echo(
+                    "Nothing was changed. Undo the loads that brought these rows first, or say --cascade wait.",
+                    err=True,
+                )
                 return FAILED
             click.echo(_words(planned), err=as_json)
             if not sys.stdin.isatty():

@@ -167,7 +167,8 @@ class DataType:
         if self.family == "date":
             return f"to_char({value}, 'YYYY-MM-DD')"
         moment = f"""to_char({value}, 'YYYY-MM-DD"T"HH24:MI:SS')"""
-        fraction = f"case when extract(microseconds from {value})::bigint % 1000000 = 0 then '' else to_char({value}, '.US') end"
+        is_whole = f"extract(microseconds from {value})::bigint % 1000000 = 0"
+        fraction = f"case when {is_whole} then '' else to_char({value}, '.US') end"
         zone = "'Z'" if self.family == "timestamptz" else "''"
         return f"({moment} || {fraction} || {zone})"
 

@@ -290,7 +290,7 @@ _READING: dict[str, Any] = {
             "operationId": "undo_load",
             "summary": "Undo a load",
             "description": "What the load brought is taken back, and what it had replaced stands again. "
-                           "The answer says what that changes; with dry_run, what it would change.",
+            "The answer says what that changes; with dry_run, what it would change.",
             "parameters": [
                 _parameter("load_id", "path", _NUMBER),
                 _parameter("dry_run", "query", {"enum": ["true", "false"], "default": "false"}),

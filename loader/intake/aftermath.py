@@ -11,6 +11,7 @@ and ``fresh_<n>``, versions that stand again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -193,7 +194,8 @@ class Aftermath:
             "f.faults -> 0 ->> 'rule', f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
             f"coalesce(m._payload, (select to_jsonb(t) from (select {texts}) as t)), m._first_load_id, m._first_row "
             "from pg_temp.moved as m inner join "
-            f"(select _number, jsonb_agg(fault order by place) as faults from ({faults}) as missing group by _number) as f "
+            "(select _number, jsonb_agg(fault order by place) as faults "
+            f"from ({faults}) as missing group by _number) as f "
             "on f._number = m._number order by m._number"
         )
         these = "(m._load_id, m._row) in (select _load_id, _row from pg_temp.moved)"
@@ -251,7 +253,7 @@ class Aftermath:
     def _run(self, statement: str) -> int:
         return run(self.connection, statement)
 
-    def _fetch(self, statement: str) -> list[tuple[object, ...]]:
+    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
         return fetch(self.connection, statement)
 
 

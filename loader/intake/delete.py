@@ -84,9 +84,7 @@ def _identifying(table: Table) -> tuple[str, ...]:
 
 def _keys_only(table: Table) -> Table:
     """The table as a delete sees it: its key, and ``valid_from``, which may be left out."""
-    columns = tuple(
-        replace(table.column(name), required=name in table.primary_key) for name in _identifying(table)
-    )
+    columns = tuple(replace(table.column(name), required=name in table.primary_key) for name in _identifying(table))
     return replace(
         table, columns=columns, row_rules=tuple(not_null(name) for name in table.primary_key),
         unique_rules=(), relationships=(),
@@ -119,8 +117,9 @@ def _rank(connection: Connection, table: Table, load_id: int) -> None:
         connection,
         "create temp table ruling on commit drop as "
         f"select c._row, {listed(table.primary_key, 'c')}, coalesce({stated}, k._newest) as _valid "
-        f"from pg_temp.candidate as c left join (select {key}, max(_valid) as _newest from pg_temp.known group by {key}) "
-        f"as k on {equal(table.primary_key, 'k', 'c')} where c._ok",
+        "from pg_temp.candidate as c "
+        f"left join (select {key}, max(_valid) as _newest from pg_temp.known group by {key}) as k "
+        f"on {equal(table.primary_key, 'k', 'c')} where c._ok",
     )
     unknown = fault(None, "no_such_key", "nothing has come under this key that could be deleted")
     run(
@@ -132,9 +131,10 @@ def _rank(connection: Connection, table: Table, load_id: int) -> None:
         connection,
         "insert into pg_temp.repeated select _row from (select _row, _new, "
         "lag(_gone) over w and lag(_valid) over w = _valid as _repeats from ("
-        f"select {key}, _valid, _first_load_id, _first_row, _gone, false as _new, null::bigint as _row from pg_temp.known "
-        f"union all select {key}, _valid, {load_id}, _row, true, true, _row from pg_temp.ruling where _valid is not null"
-        f") as v window w as (partition by {key} order by _valid, _first_load_id, _first_row)) as v "
+        f"select {key}, _valid, _first_load_id, _first_row, _gone, false as _new, null::bigint as _row "
+        f"from pg_temp.known union all select {key}, _valid, {load_id}, _row, true, true, _row "
+        "from pg_temp.ruling where _valid is not null) as v "
+        f"window w as (partition by {key} order by _valid, _first_load_id, _first_row)) as v "
         "where _new and _repeats",
     )
     run(
@@ -156,7 +156,9 @@ def _outranks(table: Table) -> str:
 
 def _waiting(table: Table) -> str:
     """SQL for the table's waiting rows, as far as they identify themselves."""
-    names = ", ".join(f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table))
+    names = ", ".join(
+        f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
+    )
     return (
         f"select {names}, w.first_load_id, w.first_row from ledger.rejects as w where w.status = 'waiting' "
         f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)}"

@@ -154,9 +154,7 @@ def _stand_under(plan: Plan) -> str:
 
 
 def _table(connection: Connection, contract: Contract, load_id: int) -> Table:
-    load = connection.execute(
-        sa.select(Load.source, Load.table_name).where(Load.load_id == load_id)
-    ).first()
+    load = connection.execute(sa.select(Load.source, Load.table_name).where(Load.load_id == load_id)).first()
     if load is None:
         raise NoSuchLoad(f"There is no load {load_id}.")
     table = contract.tables.get((load.source, load.table_name))
@@ -266,9 +264,7 @@ def _choose(connection: Connection, table: Table, load_id: int, restores: bool) 
             f"select {columns}, true as _current from {table.mirror} where {own} "
             f"union all select {columns}, false from {table.history} where {own}"
         )
-        once = (
-            f"select distinct on (_load_id, _row) * from ({versions}) as e order by _load_id, _row, _current desc"
-        )
+        once = f"select distinct on (_load_id, _row) * from ({versions}) as e order by _load_id, _row, _current desc"
         source = (
             f"select {columns}, 'undone' as _word from ({once}) as v "
             f"where _current or not {lineage.is_undone(table, 'v')}"

@@ -30,7 +30,9 @@ def test_what_a_load_had_replaced_stands_again(lab: Lab) -> None:
     assert (receipt.door, receipt.received, receipt.accepted) == ("undo", 2, 2)
     assert plan is not None
     assert (plan.retracted, plan.gone, plan.standing_again, plan.keys) == (2, 1, 1, ("2",))
-    written = lab.query("select note, _load_id, _written_load_id, _reason from staging_lab.orders__history order by 3, 1")
+    written = lab.query(
+        "select note, _load_id, _written_load_id, _reason from staging_lab.orders__history order by 3, 1"
+    )
     assert written == [("a", 1, 2, "replaced"), ("b", 2, 3, "undone"), ("n", 2, 3, "undone")]
 
 
@@ -122,7 +124,7 @@ def test_a_parent_under_which_other_loads_rows_stand_stays(lab: Lab) -> None:
     load = lab.rows("shops", 10)
     lab.rows("tills", (1, 10, "x"))
     before = lab.counts()
-    with pytest.raises(UndoRefused, match="1 rows of lab.tills") as refused:
+    with pytest.raises(UndoRefused, match=r"1 rows of lab\.tills") as refused:
         lab.undo(load.load_id)
     assert refused.value.plan is not None
     assert refused.value.plan.needs_cascade
@@ -229,7 +231,9 @@ def test_a_restored_delete_takes_the_row_away_again(lab: Lab) -> None:
 def test_undo_of_a_replay_keeps_its_rows_to_be_mended_again(lab: Lab) -> None:
     load = lab.rows("notes", (1, "a"), ("2x", "b"))
     reject = lab.rejects(load.load_id)[0]["reject_id"]
-    lab.query_and_commit(f"update ledger.rejects set payload = '{{\"id\": \"2\", \"word\": \"b\"}}' where reject_id = {reject}")
+    lab.query_and_commit(
+        f'update ledger.rejects set payload = \'{{"id": "2", "word": "b"}}\' where reject_id = {reject}'
+    )
     replay = lab.replay("notes", reject)
     assert words(lab, "notes") == ["a", "b"]
     undone = lab.undo(replay.load_id).receipt
@@ -245,7 +249,8 @@ def test_undo_of_a_replay_keeps_its_rows_to_be_mended_again(lab: Lab) -> None:
 def test_a_release_is_not_undone_by_itself(lab: Lab) -> None:
     load = lab.rows("tills", (1, 10, "waits"))
     parent = lab.rows("shops", 10)
-    with pytest.raises(UndoRefused, match=f"came with load {load.load_id}.*with load {parent.load_id}"):
+    wanted = rf"came with load {load.load_id}, and what they waited for with load {parent.load_id}\b"
+    with pytest.raises(UndoRefused, match=wanted):
         lab.undo(parent.releases[0].load_id)
     cascade = lab.delete("shops", 10, cascade="wait").cascades[0]
     with pytest.raises(UndoRefused, match="took their parents away"):

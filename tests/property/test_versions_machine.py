@@ -37,7 +37,8 @@ _TABLES = (
     ),
     table("nodes", "id integer!", "above integer", "stall integer",
           relationships=(parent("above", "nodes"), parent("stall", "stalls"))),
-    table("visits", "id integer!", "stall integer", "word text", load="events", relationships=(parent("stall", "stalls"),)),
+    table("visits", "id integer!", "stall integer", "word text", load="events",
+          relationships=(parent("stall", "stalls"),)),
 )  # fmt: skip
 CONTRACT = Contract("lab", {("lab", made.name): made for made in _TABLES}, "machine")
 
@@ -88,9 +89,7 @@ class Machine(RuleBasedStateMachine):
             row = {"id": key, made.valid_from: day}
             rows.append(tuple(row.get(column) for column in made.column_names))
         lines = [json.dumps({n: v for n, v in zip(made.column_names, row, strict=True) if v}) for row in rows]
-        receipt = self.lab.load(
-            name, "\n".join(lines), "ndjson", op="delete", cascade="wait" if cascade else None
-        )
+        receipt = self.lab.load(name, "\n".join(lines), "ndjson", op="delete", cascade="wait" if cascade else None)
         self.same_counts(receipt, self.model.delete(made, receipt.load_id or 0, rows, cascade))
         self.loads[receipt.load_id or 0] = (made, receipt.load_id or 0, False)
 
@@ -148,11 +147,15 @@ class Machine(RuleBasedStateMachine):
                     if c.type.family == "timestamptz" else f"{c.sql}::text" for c in made.columns
                 )  # fmt: skip
                 width = len(made.columns)
-                mirror = [tuple(row) for row in connection.exec_driver_sql(f"select {columns}, _load_id, _row from {made.mirror}")]
+                mirror = [
+                    tuple(row)
+                    for row in connection.exec_driver_sql(f"select {columns}, _load_id, _row from {made.mirror}")
+                ]
                 entries = [
                     tuple(row)
                     for row in connection.exec_driver_sql(
-                        f"select {columns}, _load_id, _row, _written_load_id, _reason from {made.history} order by _written_load_id"
+                        f"select {columns}, _load_id, _row, _written_load_id, _reason from {made.history} "
+                        "order by _written_load_id"
                     )
                 ]
                 self.compare(made, mirror, entries, arrivals, width)
@@ -178,7 +181,9 @@ class Machine(RuleBasedStateMachine):
                 undone = undone | {place} if reason == "undone" else undone - {place}
         assert not {place for *_, load, row in mirror for place in [(load, row)]} & undone, made.id
         left = sorted((v for place, v in versions.items() if place not in undone), key=repr)
-        assert left == sorted((known(i.values, i.arrival, i.gone) for i in self.model.chosen(made, "in")), key=repr), made.id
+        assert left == sorted((known(i.values, i.arrival, i.gone) for i in self.model.chosen(made, "in")), key=repr), (
+            made.id
+        )
         for item in self.model.mirror(made):
             assert not self.model.lacks_parent(item)
 

@@ -153,7 +153,7 @@ class Model:
     def delete(self, table: Table, load_id: int, keys: list[Values], cascade: bool) -> Counts:
         """Rows as a delete sends them: key, and ``valid_from`` or ``None``."""
         counts, ruling = Counts(), []
-        known = [item for item in self.chosen(table, "in", "waiting")]
+        known = self.chosen(table, "in", "waiting")
         for number, values in enumerate(keys, 1):
             item = Item(table, (load_id, number), values, True)
             self.items.append(item)
@@ -231,10 +231,9 @@ class Model:
                     item.state = "in"
                 else:
                     again.append(item)
-            elif not restores and item.arrival[0] == root:
-                if item.state in ("in", "waiting", "rejected"):
-                    item.undone_by = undo_id
-                    item.state = "undone" if item.state == "in" else "dismissed"
+            elif not restores and item.arrival[0] == root and item.state in ("in", "waiting", "rejected"):
+                item.undone_by = undo_id
+                item.state = "undone" if item.state == "in" else "dismissed"
         self.follow()
         bereft = [item for item in stood.values() if item.state == "waiting" and item.released_by != target]
         replayed = self._judge_again(table, [item for item in again if not item.gone])
