@@ -140,7 +140,7 @@ class Aftermath:
 
     def renewed(self) -> list[Table]:
         """Tables in which versions stand again: rows may have waited for them."""
-        return [table for table in self.tables if self._fetch(f"select 1 from {self.fresh(table)} limit 1")]
+        return [table for table in self.tables if self._holds_any(self.fresh(table))]
 
     # -- orphans -------------------------------------------------------------
 
@@ -152,15 +152,18 @@ class Aftermath:
         for place, relationship in enumerate(table.relationships):
             if relationship.severity != "error":
                 continue
-            lacks = parents.orphan(self.contract, table, relationship, "c", within_load=False)
-            suspects = [f"(c._load_id, c._row) in (select _load_id, _row from {self.fresh(table)})"]
+            suspects = []  # apart from each other, so that each finds its index
+            if self._holds_any(self.fresh(table)):
+                suspects.append(f"(c._load_id, c._row) in (select _load_id, _row from {self.fresh(table)})")
             parent = self.contract.tables[relationship.parent]
-            if parent.id in self._number:
+            if parent.id in self._number and self._holds_any(self.gone(parent)):
                 suspects.append(lost(relationship, self.gone(parent)))
-            found += self._run(
-                f"insert into pg_temp.orphan select c._load_id, c._row, {place} from {table.mirror} as c "
-                f"where ({' or '.join(suspects)}) and {lacks}"
+            lacks = parents.orphan(self.contract, table, relationship, "c", within_load=False)
+            rows = " union ".join(
+                f"select c._load_id, c._row, {place} from {table.mirror} as c where {suspect} and {lacks}"
+                for suspect in suspects
             )
+            found += self._run(f"insert into pg_temp.orphan {rows}") if rows else 0
         return bool(found)
 
     def _set_waiting(self, table: Table) -> None:
@@ -249,6 +252,9 @@ class Aftermath:
                     f"{table.id} would have two rows with one value of {', '.join(rule.columns)}, which must be "
                     f"unique: {' and '.join(found[0][0][:2])}"
                 )
+
+    def _holds_any(self, relation: str) -> bool:
+        return bool(self._fetch(f"select 1 from {relation} limit 1"))
 
     def _run(self, statement: str) -> int:
         return run(self.connection, statement)
