@@ -224,14 +224,16 @@ def _one_or_many(name: str, table: Table) -> dict[str, Any]:
 def key_schema(table: Table) -> dict[str, Any]:
     """JSON Schema of what ``op=delete`` takes: the key, and ``valid_from`` where the sender knows it."""
     names = list(dict.fromkeys((*table.primary_key, *([table.valid_from] if table.valid_from else []))))
-    example = example_row(table)
-    return {
+    schema: dict[str, Any] = {
         "type": "object",
         "title": f"{table.label}: key of a row to delete",
         "properties": {name: column_schema(table.column(name)) for name in names},
         "required": list(table.primary_key),
-        "examples": [{name: example[name] for name in table.primary_key if name in example}],
     }
+    example = {name: value for name, value in example_row(table).items() if name in table.primary_key}
+    if set(example) == set(table.primary_key):
+        schema["examples"] = [example]
+    return schema
 
 
 def _receipt(words: str) -> dict[str, Any]:
