@@ -17,6 +17,7 @@ from typing import Any
 import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
@@ -136,7 +137,9 @@ def undo(
         if not receipt.repeated:
             receipt = replace(receipt, load_id=None, status="dry_run", releases=(), cascades=())
         return replace(left.undone, receipt=receipt)
-    except psycopg2.errors.LockNotAvailable as error:
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            raise
         raise UndoRefused("another load into this table is still running; ask again when that has ended") from error
     except CanNotStand as error:
         raise UndoRefused(f"{error}. Undo the load that changed that first, or mend the row") from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loader.intake.load import load_file
+from loader.intake.settle import lock
 from loader.intake.undo import NoSuchLoad, UndoRefused
+from loader.ledger.loads import read_receipt
 from tests.intake.lab import Lab
 
 MONDAY, TUESDAY, WEDNESDAY = (f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3))
@@ -294,9 +297,24 @@ def test_a_version_that_would_break_a_unique_rule_does_not_stand_again(lab: Lab)
     assert lab.counts() == before
 
 
-def test_a_receipt_does_not_change_when_its_load_is_undone(lab: Lab) -> None:
-    from loader.ledger.loads import read_receipt
+def test_an_undo_does_not_wait_for_ever_for_another_load(lab: Lab) -> None:
+    load = lab.rows("notes", (1, "a"))
+    with lab.engine.begin() as other:
+        lock(other, lab.contract, lab.table("notes"))
+        with pytest.raises(UndoRefused, match="still running"):
+            lab.undo(load.load_id, lock_seconds=1)
+    assert words(lab, "notes") == ["a"]
 
+
+def test_keys_that_tell_who_someone_is_are_not_named(lab: Lab) -> None:
+    people = lab.table("notes")
+    covered = lab.with_table(replace(people, columns=(replace(people.columns[0], pii="direct"), *people.columns[1:])))
+    plan = covered.undo(covered.rows("notes", (1, "a")).load_id).plan
+    assert plan is not None
+    assert plan.keys == ("•••",)
+
+
+def test_a_receipt_does_not_change_when_its_load_is_undone(lab: Lab) -> None:
     load = lab.rows("notes", (1, "a"))
     lab.undo(load.load_id)
     with lab.engine.connect() as connection:
