@@ -271,5 +271,7 @@ def lost(relationship: Relationship, gone: str) -> str:
 def key_text(table: Table, alias: str) -> str:
     """SQL for a row's key as people read it: ``7`` or ``north, 2``; what tells who someone is stays covered."""
     columns = [table.column(name) for name in table.primary_key]
-    shown = (literal("•••") if column.pii == "direct" else f"{alias}.{column.sql}::text" for column in columns)
+    shown = (
+        literal("•••") + "::text" if column.pii == "direct" else f"{alias}.{column.sql}::text" for column in columns
+    )
     return " || ', ' || ".join(shown)
