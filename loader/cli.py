@@ -17,6 +17,7 @@ from loader.commands.dismiss import dismiss
 from loader.commands.load import load, loads, rejects, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
+from loader.commands.undo import undo
 from loader.commands.up import down, up
 from loader.contract.faults import ContractError
 from loader.database import ended_by, is_fault_of_ours
@@ -54,6 +55,7 @@ for command in (
     serve,
     stop,
     token,
+    undo,
     up,
     user,
 ):

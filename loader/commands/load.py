@@ -13,6 +13,7 @@ from loader.commands.progress import contract_of, counted, rows_of
 from loader.contract.model import Contract, Table
 from loader.database import connection_faults, make_engine, require_version
 from loader.intake.decode import ReadFailure
+from loader.intake.delete import why_not
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
@@ -61,6 +62,12 @@ _wait = click.option(
 )
 @click.option("--dry-run", is_flag=True, help="Judge, and change nothing.")
 @click.option("--again", is_flag=True, help="Load a file even if it is loaded already.")
+@click.option("--delete", is_flag=True, help="The files hold keys: delete what stands under them.")
+@click.option(
+    "--cascade",
+    type=click.Choice(["wait"]),
+    help="With --delete: rows whose parent goes wait for it. Without this, such a parent stays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
 @_wait
 @click.pass_obj
@@ -71,6 +78,8 @@ def load(
     on_reject: str,
     dry_run: bool,
     again: bool,
+    delete: bool,
+    cascade: str | None,
     as_json: bool,
     wait_seconds: int | None,
 ) -> int:
@@ -79,6 +88,11 @@ def load(
     table = find_table(contract, table_id)
     if "file" not in table.doors:
         raise Remedy(f"The contract opens no door for files to {table.id}.")
+    if cascade and not delete:
+        raise Remedy("--cascade says what becomes of the rows under a deleted one.", "Say --delete, too.")
+    if delete and (reason := why_not(table)):
+        raise Remedy(f"{reason}.", "`loader loads` lists loads, `loader undo` undoes one.")
+    options = Options(on_reject, dry_run, "delete" if delete else "load", cascade)
     engine = open_database(settings)
     status = ALL_IN
     for path in files:
@@ -87,7 +101,7 @@ def load(
             with counted(f"{table.id} ← {printable(path.name)}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
                     engine, contract, table, path, principal=person(), again=again,
-                    options=Options(on_reject, dry_run), progress=progress,
+                    options=options, progress=progress,
                     lock_seconds=wait_seconds, waiting=_say_waiting,
                 )  # fmt: skip
         except (LoadFailed, ReadFailure) as error:
@@ -151,7 +165,17 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"  let in {release.accepted:,} rows of {release.source}.{release.table} "
             f"that had been waiting (load {release.load_id})"
         )
+    lines += words_of_cascades(receipt)
     return "\n".join(map(printable, lines))
+
+
+def words_of_cascades(receipt: Receipt) -> list[str]:
+    """A line for each table whose rows were set to waiting."""
+    return [
+        f"  {cascade.waiting:,} rows of {cascade.source}.{cascade.table} wait for their parent now "
+        f"(load {cascade.load_id})"
+        for cascade in receipt.cascades
+    ]
 
 
 @click.command()

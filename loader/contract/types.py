@@ -165,6 +165,27 @@ class DataType:
             return arrays.cast(self.element, value)
         return f"({value})::{self.sql}"
 
+    def written(self, value: str) -> str:
+        """SQL for the typed expression ``value`` as text that is read as the same value again."""
+        if self.family not in ("date", "timestamp", "timestamptz"):
+            return f"({value})::text"
+        if self.family == "timestamptz":
+            zone = self.timezone if self.format is not None and self.timezone else "UTC"
+            value = f"({value} at time zone {literal(zone)})"
+        if self.format is not None:
+            words = (
+                f"to_char({value}, {literal(part)})" if part in FORMAT_WORDS else literal(part)
+                for part in _format_words(self.format)
+            )
+            return f"({' || '.join(words)})"
+        if self.family == "date":
+            return f"to_char({value}, 'YYYY-MM-DD')"
+        moment = f"""to_char({value}, 'YYYY-MM-DD"T"HH24:MI:SS')"""
+        is_whole = f"extract(microseconds from {value})::bigint % 1000000 = 0"
+        fraction = f"case when {is_whole} then '' else to_char({value}, '.US') end"
+        zone = "'Z'" if self.family == "timestamptz" else "''"
+        return f"({moment} || {fraction} || {zone})"
+
     @property
     def expects(self) -> str:
         """What a value must look like, as words for a message and a form's help."""
@@ -308,10 +329,15 @@ def _iso(data_type: DataType) -> DataType:
     return replace(data_type, format=None)
 
 
+def _format_words(template: str) -> list[str]:
+    """``template`` cut into its words and what stands between them."""
+    return [part for part in re.split("(" + "|".join(FORMAT_WORDS) + ")", template) if part]
+
+
 def _format_to_iso(template: str) -> tuple[str, str]:
     """A regular expression for ``template`` and the replacement that turns a match into ISO."""
     pattern, order = "", []
-    for part in re.split("(" + "|".join(FORMAT_WORDS) + ")", template):
+    for part in _format_words(template):
         if part in FORMAT_WORDS:
             order.append(part)
             pattern += f"({FORMAT_WORDS[part]})"

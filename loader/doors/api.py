@@ -23,6 +23,7 @@ from loader.doors.openapi import describe_table, openapi
 from loader.doors.patience import patience
 from loader.doors.problems import problem
 from loader.intake.decode import MEDIA_TYPES
+from loader.intake.delete import why_not
 from loader.intake.load import (
     KeyReused,
     LoadFailed,
@@ -32,6 +33,7 @@ from loader.intake.load import (
     replay,
 )
 from loader.intake.receipt import Receipt
+from loader.intake.undo import NoSuchLoad, UndoRefused, undo
 from loader.ledger.loads import Origin, read_receipt
 from loader.ledger.models import Load, Reject
 
@@ -63,15 +65,14 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         return problem(
             415, f"Send one of: {', '.join(MEDIA_TYPES)}, without Content-Encoding.",
         )  # fmt: skip
-    unknown = set(request.args) - {"on_reject", "dry_run"}
-    if unknown:
-        return problem(400, f"There is no option {min(unknown)!r}; there are on_reject and dry_run.")
-    on_reject = request.args.get("on_reject", "quarantine")
-    dry_run = request.args.get("dry_run", "false")
-    if on_reject not in ("quarantine", "refuse"):
-        return problem(400, "on_reject is `quarantine` or `refuse`.")
-    if dry_run not in ("true", "false"):
-        return problem(400, "dry_run is `true` or `false`.")
+    chosen = _chosen(_LOAD_OPTIONS)
+    options = Options(
+        chosen["on_reject"] or "quarantine", chosen["dry_run"] == "true", chosen["op"] or "load", chosen["cascade"],
+    )  # fmt: skip
+    if options.op == "delete" and (reason := why_not(target)):
+        return problem(422, f"{reason}.")
+    if options.op == "load" and options.cascade:
+        return problem(400, "cascade belongs to op=delete.")
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 1 <= len(key) <= 255:
         return problem(400, "An Idempotency-Key has 1 to 255 characters.")
@@ -80,7 +81,6 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         if format_ == "json" and size > _MAX_JSON:
             return problem(413, "A JSON body has at most 16 MB; send application/x-ndjson.")
         origin = Origin("api", g.principal, None, digest, key)
-        options = Options(on_reject, dry_run == "true")
         here = gatehouse()
         try:
             with patience(_LOCK_SECONDS) as seconds_left:
@@ -104,6 +104,58 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         except StillRunning as error:
             return problem(409, f"{error}. Ask again in a moment.")
     return _receipt_response(receipt)
+
+
+_LOAD_OPTIONS = {
+    "on_reject": ("quarantine", "refuse"),
+    "dry_run": ("true", "false"),
+    "op": ("load", "delete"),
+    "cascade": ("wait",),
+}
+_UNDO_OPTIONS = {name: _LOAD_OPTIONS[name] for name in ("dry_run", "cascade")}
+
+
+def _chosen(options: dict[str, tuple[str, ...]]) -> dict[str, str | None]:
+    """The query's options, each one of those it may be or ``None``; anything else ends the request."""
+    unknown = set(request.args) - set(options)
+    if unknown:
+        *most, last = sorted(options)
+        abort(400, f"There is no option {min(unknown)!r}; there are {', '.join(most)} and {last}.")
+    for name, values in options.items():
+        if request.args.get(name, values[0]) not in values:
+            abort(400, f"{name} is {' or '.join(f'`{value}`' for value in values)}.")
+    return {name: request.args.get(name) for name in options}
+
+
+@api.post("/loads/<int:load_id>/undo")
+def post_undo(load_id: int) -> ResponseReturnValue:
+    """Undo a load, or say what that would change: ``?dry_run=true``."""
+    chosen = _chosen(_UNDO_OPTIONS)
+    here = gatehouse()
+    contract = here.contract()
+    with here.engine.connect() as connection:
+        receipt = read_receipt(connection, load_id) if load_id < 2**63 else None
+    if receipt is None:
+        return problem(404, f"There is no load {load_id}.")
+    table = contract.tables.get((receipt.source, receipt.table))
+    if table is not None and "api" not in table.doors:
+        return problem(403, f"The contract opens no door for the API to {table.id}.")
+    try:
+        undone = undo(
+            here.engine, contract, load_id, g.principal, chosen["cascade"], chosen["dry_run"] == "true", _LOCK_SECONDS
+        )
+    except NoSuchLoad as error:
+        return problem(404, str(error))
+    except UndoRefused as error:
+        plan = {"plan": error.plan.as_dict()} if error.plan is not None else {}
+        return problem(409, f"Nothing was changed: {error}.", **plan)
+    response = jsonify({**undone.receipt.as_dict(), "plan": undone.plan.as_dict() if undone.plan else None})
+    if undone.receipt.repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    elif undone.receipt.load_id is not None:
+        response.status_code = 201
+        response.headers["Location"] = f"/api/v1/loads/{undone.receipt.load_id}"
+    return response
 
 
 def _spool(body: IO[bytes]) -> tuple[str, int]:

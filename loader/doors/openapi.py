@@ -150,6 +150,8 @@ def openapi(contract: Contract) -> dict[str, Any]:
     for table in contract:
         name = f"{table.source}.{table.name}"
         schemas[name] = row_schema(table)
+        if "api" in table.doors and table.load == "versions":
+            schemas[f"{name}.key"] = key_schema(table)
         if "api" in table.doors:
             paths[f"/api/v1/loads/{table.source}/{table.name}"] = {"post": _load_operation(name, table)}
     paths |= _READING
@@ -170,8 +172,6 @@ def openapi(contract: Contract) -> dict[str, Any]:
 
 
 def _load_operation(name: str, table: Table) -> dict[str, Any]:
-    row = {"$ref": f"#/components/schemas/{name}"}
-    one_or_many = {"oneOf": [row, {"type": "array", "items": row}]}
     example = example_row(table)
     return {
         "operationId": f"load_{table.source}_{table.name}",
@@ -193,11 +193,12 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
                 "schema": {"enum": ["true", "false"], "default": "false"},
                 "description": "Judge, and change nothing.",
             },
+            *([_OP, _CASCADE] if table.load == "versions" else []),
         ],
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": one_or_many, "example": [example]},
+                "application/json": {"schema": _one_or_many(name, table), "example": [example]},
                 "application/x-ndjson": {"schema": {"type": "string"}},
                 "text/csv": {"schema": {"type": "string"}},
                 "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
@@ -219,6 +220,30 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
             },
         },
     }  # fmt: skip
+
+
+def _one_or_many(name: str, table: Table) -> dict[str, Any]:
+    """Rows, or for ``op=delete`` their keys: one or a list of them."""
+    row = {"$ref": f"#/components/schemas/{name}"}
+    if table.load == "events":
+        return {"oneOf": [row, {"type": "array", "items": row}]}
+    key = {"$ref": f"#/components/schemas/{name}.key"}
+    return {"anyOf": [row, {"type": "array", "items": row}, key, {"type": "array", "items": key}]}
+
+
+def key_schema(table: Table) -> dict[str, Any]:
+    """JSON Schema of what ``op=delete`` takes: the key, and ``valid_from`` where the sender knows it."""
+    names = list(dict.fromkeys((*table.primary_key, *([table.valid_from] if table.valid_from else []))))
+    schema: dict[str, Any] = {
+        "type": "object",
+        "title": f"{table.label}: key of a row to delete",
+        "properties": {name: column_schema(table.column(name)) for name in names},
+        "required": list(table.primary_key),
+    }
+    example = {name: value for name, value in example_row(table).items() if name in table.primary_key}
+    if set(example) == set(table.primary_key):
+        schema["examples"] = [example]
+    return schema
 
 
 def _receipt(words: str) -> dict[str, Any]:
@@ -250,6 +275,15 @@ def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
 
 
+_OP = {
+    "name": "op", "in": "query", "schema": {"enum": ["load", "delete"], "default": "load"},
+    "description": "`delete`: the rows are keys, and what stands under them goes.",
+}  # fmt: skip
+_CASCADE = {
+    "name": "cascade", "in": "query", "schema": {"enum": ["wait"]},
+    "description": "Rows whose parent goes are set to waiting, and come in again with it. "
+                   "Without it a parent with rows under it stays.",
+}  # fmt: skip
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 _TEXT = {"type": "string"}
 _FILTERS = (
@@ -263,6 +297,29 @@ _LOAD_ID = _parameter("load_id", "query", _NUMBER)
 _READING: dict[str, Any] = {
     "/api/v1/loads": _reads("The latest loads", *_FILTERS, _LIMIT),
     "/api/v1/loads/{load_id}": _reads("A receipt", _parameter("load_id", "path", _NUMBER)),
+    "/api/v1/loads/{load_id}/undo": {
+        "post": {
+            "operationId": "undo_load",
+            "summary": "Undo a load",
+            "description": "What the load brought is taken back, and what it had replaced stands again. "
+            "The answer says what that changes; with dry_run, what it would change.",
+            "parameters": [
+                _parameter("load_id", "path", _NUMBER),
+                _parameter("dry_run", "query", {"enum": ["true", "false"], "default": "false"}),
+                _CASCADE,
+            ],
+            "responses": {
+                "200": _receipt("Undone before, or a plan; nothing changed"),
+                "201": _receipt("Undone: the receipt of the undo, which is a load itself, with its plan"),
+                "400": _problem("An option is not as stated"),
+                "401": _problem("No valid token"),
+                "403": _problem("The contract opens no door for the API"),
+                "404": _problem("There is no such load"),
+                "409": _problem("It can't be undone, or rows of other loads stand under its rows; says which"),
+                "503": _problem("The database does not answer"),
+            },
+        }
+    },
     "/api/v1/rejects": _reads("Rows that were not let in", *_FILTERS, _LOAD_ID, _LIMIT),
     "/api/v1/rejects.csv": _reads("The error sheet", *_FILTERS, _LOAD_ID),
     "/api/v1/rejects/replay": {
@@ -316,6 +373,8 @@ _RECEIPT: dict[str, Any] = {
         "warnings": {"type": "array", "items": {"type": "object"}},
         "rejects": {"type": "array", "items": {"type": "object"}},
         "releases": {"type": "array", "items": {"type": "object"}},
+        "cascades": {"type": "array", "items": {"type": "object"}},
+        "plan": {"type": ["object", "null"]},
         "links": {"type": "object"},
     },
     "required": ["load_id", "source", "table", "door", "status", *_COUNTS, "warnings", "rejects"],

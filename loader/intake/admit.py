@@ -1,7 +1,8 @@
 """Let in at once the rows against which nothing speaks: the great majority.
 
 A row goes straight from the landing into the mirror when all its values are plainly spelled,
-no rule that refuses is broken, every parent stands, and nothing stands under its key yet. What
+no rule that refuses is broken, every parent stands, and nothing stands or was deleted under its
+key yet. What
 is left (``rest``) is judged in detail.
 """
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Relationship, Table
 from loader.contract.types import identifier
+from loader.intake import lineage
 from loader.intake.sql import listed, run
 
 
@@ -41,6 +43,7 @@ def admitted(contract: Contract, table: Table, load_id: int, landing: str, in_bu
             for relationship in table.relationships
             if relationship.severity == "error"
         ),
+        f"not {lineage.was_deleted(table, 't')}",
     ]
     columns = listed(table.column_names)
     return (

@@ -27,7 +27,9 @@ from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.database import ended_by
 from loader.intake import bulk, few, landing
+from loader.intake.aftermath import CanNotStand
 from loader.intake.decode import DECODERS, Batch, Decoder, ReadFailure, format_of_file
+from loader.intake.delete import settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
 from loader.intake.sql import run
@@ -92,19 +94,23 @@ def load(
     :class:`LoadFailed`, :class:`KeyReused` or :class:`StillRunning`; then nothing has changed
     but the ledger's entry of the failure.
     """
+    origin = replace(origin, op=options.op)
     try:
         with engine.begin() as connection:
             _wait_at_most(connection, lock_seconds, waiting)
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
-            receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, progress)
+            if options.op == "delete":
+                receipt = _delete(connection, contract, table, open_decoder, origin, options, progress)
+            else:
+                receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, progress)
             if options.dry_run:
-                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=()))
+                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
             return receipt
     except _Rollback as left:
         return left.receipt
-    except ReadFailure as error:
+    except (ReadFailure, CanNotStand) as error:
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
         raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
@@ -116,6 +122,21 @@ def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waitin
         run(connection, f"set local lock_timeout = '{max(1, int(seconds * 1000))}ms'")
     if waiting is not None:
         connection.execution_options(**{loads.WAITING: waiting})
+
+
+def _delete(
+    connection: Connection,
+    contract: Contract,
+    table: Table,
+    open_decoder: Callable[[], Decoder],
+    origin: Origin,
+    options: Options,
+    progress: Progress | None,
+) -> Receipt:
+    if reason := why_not(table):
+        raise ReadFailure(reason)
+    arrival = Arrival(landing.fill(connection, table, open_decoder(), progress))
+    return settle_deletes(connection, contract, table, origin, options, arrival)
 
 
 def _bring_and_settle(
@@ -207,7 +228,7 @@ def load_file(
         file.seek(0)
         if not again and not options.dry_run:
             with engine.begin() as connection:
-                load_id = loads.find_by_content(connection, table, content_hash)
+                load_id = loads.find_by_content(connection, table, content_hash, options.op)
                 receipt = loads.read_receipt(connection, load_id) if load_id else None
             if receipt is not None:
                 return replace(receipt, repeated=True)
@@ -243,8 +264,9 @@ def replay(
     """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``.
 
     Rows that could not be read, or that name a column the table does not have, stay as they
-    are: their other values alone would not be what was sent. Raises :class:`LoadFailed`, and then
-    they stay as they are too; ``lock_seconds`` and ``waiting`` are those of :func:`load`.
+    are: their other values alone would not be what was sent. So do the keys of deletes. Raises
+    :class:`LoadFailed`, and then they stay as they are too; ``lock_seconds`` and ``waiting`` are
+    those of :func:`load`.
     """
     columns = ", ".join(literal(name) for name in table.column_names)
     chosen = (
@@ -253,6 +275,7 @@ def replay(
         f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) "
         # what is shown of these rows is not what they held
         f"and r.rule not in ({', '.join(literal(rule) for rule in AS_SHOWN)}) "
+        "and not exists (select 1 from ledger.loads as d where d.load_id = r.load_id and d.op = 'delete') "
         "and not exists (select 1 from jsonb_object_keys(r.payload) as k(name) "
         f"where k.name not in ({columns}))"
     )
@@ -278,7 +301,7 @@ def _came_before(connection: Connection, table: Table, origin: Origin) -> Receip
     found = loads.find_by_key(connection, table, origin.principal, key)
     if found is None:
         return None
-    if found.content_hash != origin.content_hash:
+    if (found.content_hash, found.op) != (origin.content_hash, origin.op):
         raise KeyReused(f"Idempotency-Key {key!r} came before with another body")
     receipt = loads.read_receipt(connection, found.load_id)
     assert receipt is not None, "the load was found in this transaction"

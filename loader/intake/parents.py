@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Column, Contract, Relationship, Table
 from loader.contract.types import identifier, literal
+from loader.intake import lineage
 from loader.intake.judge import fault
 from loader.intake.sql import fetch, run
 
@@ -21,8 +22,8 @@ def set_waiting(connection: Connection, contract: Contract, table: Table) -> Non
         return
     while True:
         found = " union all ".join(
-            f"select c._row, {_fault(relationship)} as fault from {_live()} "
-            f"and {_orphan(contract, table, relationship, 'c')}"
+            f"select c._row, {missing(relationship)} as fault from {_live()} "
+            f"and {orphan(contract, table, relationship, 'c')}"
             for relationship in stopping
         )
         added = run(
@@ -43,14 +44,14 @@ def count_orphans(
     rows: str,
 ) -> tuple[int, int | None]:
     """Of the rows that the SQL ``rows`` gives, how many lack a parent, and the first."""
-    orphan = _orphan(contract, table, relationship, "c", within_load=False)
-    found = fetch(connection, f"select count(*), min(c._row) from ({rows}) as c where {orphan}")
+    lacks = orphan(contract, table, relationship, "c", within_load=False)
+    found = fetch(connection, f"select count(*), min(c._row) from ({rows}) as c where {lacks}")
     return found[0][0], found[0][1]
 
 
 def releasable(contract: Contract, table: Table) -> str:
     """SQL for the ``reject_id`` of the table's waiting rows whose parents are all there now."""
-    typed = ", ".join(f"{_from_payload(column)} as {column.sql}" for column in table.columns)
+    typed = ", ".join(f"{from_payload(column)} as {column.sql}" for column in table.columns)
     conditions = []
     for relationship in table.relationships:
         if relationship.severity != "error":
@@ -71,7 +72,7 @@ def releasable(contract: Contract, table: Table) -> str:
     )
 
 
-def _from_payload(column: Column) -> str:
+def from_payload(column: Column) -> str:
     """SQL for a column's typed value from the ledger's entry ``w``."""
     text = f"(w.payload ->> {literal(column.name)})"
     return f"case when {column.type.accepts(text)} then {column.type.cast(text)} end"
@@ -94,13 +95,19 @@ def _live() -> str:
     return "pg_temp.candidate as c where c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
 
 
-def _orphan(
+def orphan(
     contract: Contract,
     table: Table,
     relationship: Relationship,
     alias: str,
     within_load: bool = True,
+    staying: str = "true",
 ) -> str:
+    """SQL that is true when the row ``alias`` of ``table`` lacks the parent.
+
+    ``within_load``: a row of this load, not stored yet, may be it too. ``staying``: SQL on
+    rows ``p`` of the parent, of those that count.
+    """
     parent = contract.tables[relationship.parent]
     pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
     filled = " and ".join(f"{alias}.{identifier(own)} is not null" for _, own in pairs)
@@ -108,19 +115,20 @@ def _orphan(
     def match(other: str) -> str:
         return " and ".join(f"{other}.{identifier(field)} = {alias}.{identifier(own)}" for field, own in pairs)
 
-    orphan = f"{filled} and not exists (select 1 from {parent.mirror} as p where {match('p')})"
+    lacks = f"{filled} and not exists (select 1 from {parent.mirror} as p where {match('p')} and {staying})"
     if within_load and relationship.parent == (table.source, table.name):
-        orphan += (
+        lacks += (
             " and not exists (select 1 from pg_temp.candidate as p where p._ok "
             "and not exists (select 1 from pg_temp.fault as pf where pf._row = p._row) "
-            f"and {match('p')})"
+            f"and {match('p')} and not {lineage.is_too_late(table, 'p')})"
         )
     if relationship.where is not None:
-        orphan += f" and ({relationship.where}) is true"
-    return orphan
+        lacks += f" and ({relationship.where}) is true"
+    return lacks
 
 
-def _fault(relationship: Relationship) -> str:
+def missing(relationship: Relationship) -> str:
+    """SQL for the fault of a row ``c`` whose parent is not there."""
     columns = relationship.columns
     column = columns[0] if len(columns) == 1 else None
     parent = ".".join(relationship.parent)

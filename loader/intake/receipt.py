@@ -45,7 +45,8 @@ class Receipt:
 
     ``load_id`` is ``None`` for a dry run. ``repeated`` is true when this body or key had been
     loaded before and nothing was done. ``releases`` are receipts of the loads by which rows
-    that had been waiting came in.
+    that had been waiting came in, ``cascades`` of those by which rows were set to waiting
+    because their parent went.
     """
 
     load_id: int | None
@@ -61,6 +62,7 @@ class Receipt:
     warnings: tuple[Warned, ...] = ()
     rejects: tuple[RowFault, ...] = ()
     releases: tuple[Receipt, ...] = ()
+    cascades: tuple[Receipt, ...] = ()
     repeated: bool = field(default=False, compare=False)
 
     @property
@@ -99,6 +101,15 @@ class Receipt:
                     "rejected": release.rejected,
                 }
                 for release in self.releases
+            ],
+            "cascades": [
+                {
+                    "load_id": cascade.load_id,
+                    "source": cascade.source,
+                    "table": cascade.table,
+                    "waiting": cascade.waiting,
+                }
+                for cascade in self.cascades
             ],
             "links": links,
         }

@@ -27,6 +27,10 @@ class Options:
 
     on_reject: str = "quarantine"
     dry_run: bool = False
+    #: `load`, or `delete`: the rows are keys, and what stands under them goes.
+    op: str = "load"
+    #: `wait`: rows whose parent goes are set to waiting; else a parent with rows under it stays.
+    cascade: str | None = None
 
 
 KEEP_AND_LOAD = Options()
@@ -92,18 +96,19 @@ def _finish(
     options: Options,
     arrival: Arrival,
 ) -> Receipt:
-    receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options, arrival)
-    releases = _release(connection, contract, table, receipt)
+    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrival)
+    releases = release(connection, contract, [table], load_id) if receipt.accepted else []
     loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
     return replace(receipt, releases=tuple(releases))
 
 
-def _release(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> list[Receipt]:
-    """Let in the rows that waited for what came, and those that waited for these, and so on."""
+def release(connection: Connection, contract: Contract, changed: list[Table], cause: int) -> list[Receipt]:
+    """Let in the rows that waited for what came into ``changed``, those that waited for these, and so on.
+
+    ``cause`` is the load that brought it.
+    """
     releases: list[Receipt] = []
-    if not receipt.accepted:
-        return releases
-    changed = [table]
+    changed = list(changed)
     while changed:
         parent = changed.pop(0)
         children = {
@@ -113,17 +118,25 @@ def _release(connection: Connection, contract: Contract, table: Table, receipt: 
             chosen = parents.releasable(contract, child)
             if not fetch(connection, f"select exists ({chosen})")[0][0]:
                 continue
-            origin = Origin("release", "gatehouse", cause_load_id=receipt.load_id)
-            load_id = loads.open_load(connection, child, origin, "quarantine", contract.fingerprint)
-            arrival = Arrival(landing.fill_from_rejects(connection, child, load_id, chosen))
-            release = _judge_and_store(connection, contract, child, load_id, origin.door, KEEP_AND_LOAD, arrival)
-            releases.append(release)
-            if release.accepted:
+            origin = Origin("release", "gatehouse", cause_load_id=cause)
+            receipt = judge_kept(connection, contract, child, chosen, origin)
+            releases.append(receipt)
+            if receipt.accepted:
                 changed.append(child)
     return releases
 
 
-def _judge_and_store(
+def judge_kept(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
+    """Judge rows kept in the ledger again, within a transaction that holds the locks and goes on.
+
+    ``chosen`` is SQL for their ``reject_id``.
+    """
+    load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
+    arrival = Arrival(landing.fill_from_rejects(connection, table, load_id, chosen))
+    return judge_and_store(connection, contract, table, load_id, origin.door, KEEP_AND_LOAD, arrival)
+
+
+def judge_and_store(
     connection: Connection,
     contract: Contract,
     table: Table,
@@ -159,15 +172,15 @@ def _judge_and_store(
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
     _find_repeats_among_waiting(connection, table)
     status = "succeeded"
-    if options.on_reject == "refuse" and _count(connection, "fault") + _count(connection, "unreadable"):
+    if options.on_reject == "refuse" and count(connection, "fault") + count(connection, "unreadable"):
         status = "refused"
-        _refuse_all(connection, before)
+        refuse_all(connection, before)
     else:
         before.commit()
     if arrival.read_again is not None:
         land_refused(connection, arrival.received, arrival.read_again)
-    _keep_rejects(connection, table, load_id)
-    receipt = _receipt(connection, contract, table, load_id, door, status, arrival.received)
+    keep_rejects(connection, table, load_id)
+    receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
     if arrival.read_again is None:
         refresh_statistics(connection, table, receipt.accepted)
     loads.close_load(connection, receipt)
@@ -193,7 +206,7 @@ def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
     )
 
 
-def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
+def refuse_all(connection: Connection, before: NestedTransaction) -> None:
     """Take back what was stored and refuse the load whole.
 
     The faults found are kept beyond the rollback; rows with none of their own get
@@ -219,7 +232,7 @@ def _refuse_all(connection: Connection, before: NestedTransaction) -> None:
     )
 
 
-def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
+def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
     """Every row that was not let in goes to the ledger, as it came, with all its faults."""
     source, name = literal(table.source), literal(table.name)
     columns = (
@@ -246,11 +259,12 @@ def _keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
     )
 
 
-def _count(connection: Connection, name: str, where: str = "true") -> int:
+def count(connection: Connection, name: str, where: str = "true") -> int:
+    """The rows of one of the load's temporary tables."""
     return _counted(connection, f"select 1 from pg_temp.{name} where {where}")
 
 
-def _receipt(
+def make_receipt(
     connection: Connection,
     contract: Contract,
     table: Table,
@@ -259,10 +273,11 @@ def _receipt(
     status: str,
     received: int,
 ) -> Receipt:
-    unreadable = _count(connection, "unreadable")
-    waiting = _count(connection, "fault", "verdict = 'waiting'")
-    rejected = _count(connection, "fault", "verdict = 'rejected'") + unreadable
-    duplicates = _count(connection, "repeated")
+    """The receipt of a load whose rows and rejects are written."""
+    unreadable = count(connection, "unreadable")
+    waiting = count(connection, "fault", "verdict = 'waiting'")
+    rejected = count(connection, "fault", "verdict = 'rejected'") + unreadable
+    duplicates = count(connection, "repeated")
     listed = fetch(
         connection,
         "select row, column_name, rule, message, faults -> 0 ->> 'value', faults "

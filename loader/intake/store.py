@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Table, UniqueRule
 from loader.contract.types import identifier, literal
+from loader.intake import lineage
 from loader.intake.judge import fault
 from loader.intake.sql import equal, fetch, listed, run, same
 
@@ -159,7 +160,7 @@ def _write(connection: Connection, table: Table, load_id: int) -> None:
         connection,
         f"insert into {table.mirror} ({columns}, _load_id, _row, _loaded_at) "
         f"select {columns}, {load_id}, c._row, transaction_timestamp() from {_ACCEPTED} "
-        "on conflict do nothing",
+        f"and not {lineage.was_deleted(table, 'c')} on conflict do nothing",
     )
     if written != expected:
         _settle_contested(connection, table, load_id)
@@ -178,7 +179,7 @@ def _settle_contested(connection: Connection, table: Table, load_id: int) -> Non
         f"insert into {table.history} ({columns}, _load_id, _row, _loaded_at, "
         "_written_load_id, _written_at, _reason) "
         f"select {columns}, _load_id, _row, _loaded_at, {load_id}, transaction_timestamp(), "
-        "_reason from pg_temp.ranked where _reason is not null",
+        "_reason from pg_temp.ranked where _reason is not null and not _gone",
     )
     run(
         connection,
@@ -197,6 +198,7 @@ def _settle_contested(connection: Connection, table: Table, load_id: int) -> Non
 def _gather(connection: Connection, table: Table, load_id: int) -> None:
     """``contest``: every version of the contested keys, new and standing, with its arrival.
 
+    Of a key that is gone the delete stands (``_gone``), for which an older row is too late.
     Those of this load that stand in the mirror already are taken out again.
     """
     key, columns = table.primary_key, table.column_names
@@ -212,9 +214,11 @@ def _gather(connection: Connection, table: Table, load_id: int) -> None:
     run(connection, "analyze pg_temp.contested")
     versions = (
         f"select {listed(columns, 'c')}, {load_id}::bigint as _load_id, c._row, "
-        f"transaction_timestamp() as _loaded_at from {_ACCEPTED} and not {in_mirror} "
-        f"union all select {listed(columns, 'm')}, m._load_id, m._row, m._loaded_at "
-        f"from {table.mirror} as m inner join pg_temp.contested as k on {equal(key, 'm', 'k')}"
+        f"transaction_timestamp() as _loaded_at, false as _gone from {_ACCEPTED} and not {in_mirror} "
+        f"union all select {listed(columns, 'm')}, m._load_id, m._row, m._loaded_at, false "
+        f"from {table.mirror} as m inner join pg_temp.contested as k on {equal(key, 'm', 'k')} "
+        f"union all select {listed(columns, 'd')}, d._load_id, d._row, d._loaded_at, true "
+        f"from ({lineage.tombstones(table, 'pg_temp.contested')}) as d"
     )
     run(
         connection,
@@ -264,7 +268,7 @@ def _rank_versions(connection: Connection, table: Table) -> None:
     run(
         connection,
         "create temp table ranked on commit drop as "
-        f"select {columns}, _load_id, _row, _loaded_at, _new, _place = _places as _wins, "
+        f"select {columns}, _load_id, _row, _loaded_at, _gone, _new, _place = _places as _wins, "
         "case when _place = _places then null "
         "when _seen > _place then 'older' else 'replaced' end as _reason "
         f"from ({seen}) as v",
@@ -279,12 +283,11 @@ def _repeats_by_valid_from(table: Table) -> str:
     return (
         "select v._row from pg_temp.contest as v where v._new and "
         f"exists (select 1 from pg_temp.contest as o where {same_moment} and {equals} "
-        f"and {_BEFORE}) "
+        f"and not o._gone and {_BEFORE}) "
         "union "
         "select v._row from pg_temp.contest as v where v._new and "
         f"exists (select 1 from {table.history} as o where {same_moment} and {equals} "
-        f"and not exists (select 1 from {table.history} as u where u._reason = 'undone' "
-        "and u._load_id = o._load_id and u._row = o._row))"
+        f"and not {lineage.is_tombstone('o')} and not {lineage.is_undone(table, 'o')})"
     )
 
 
@@ -294,7 +297,7 @@ def _repeats_by_arrival(table: Table) -> str:
     window = f"(partition by {listed(table.primary_key, 'v')} order by {_ARRIVAL})"
     return (
         "select _row from (select v._row, v._new, "
-        f"lag(true) over {window} is not null "
+        f"lag(not _gone) over {window} "
         f"and row({columns}) is not distinct from lag(row({columns})) over {window} as same "
         "from pg_temp.contest as v) as v where _new and same"
     )

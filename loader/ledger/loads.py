@@ -32,6 +32,7 @@ class Origin:
     content_hash: str | None = None
     idempotency_key: str | None = None
     cause_load_id: int | None = None
+    op: str = "load"
 
 
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
@@ -50,6 +51,7 @@ def open_load(connection: Connection, table: Table, origin: Origin, on_reject: s
             cause_load_id=origin.cause_load_id,
             on_reject=on_reject,
             contract_fingerprint=fingerprint,
+            op=origin.op,
         )
         .returning(Load.load_id)
     )
@@ -94,7 +96,7 @@ def enter_failure(connection: Connection, table: Table, origin: Origin, on_rejec
             source=table.source, table_name=table.name, door=origin.door,
             principal=origin.principal, status="failed", file_name=origin.file_name,
             content_hash=origin.content_hash, idempotency_key=origin.idempotency_key,
-            on_reject=on_reject, message=message, finished_at=sa.func.clock_timestamp(),
+            on_reject=on_reject, op=origin.op, message=message, finished_at=sa.func.clock_timestamp(),
         )
         .returning(Load.load_id)
     )  # fmt: skip
@@ -134,29 +136,31 @@ def _number(name: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def find_by_key(connection: Connection, table: Table, principal: str, key: str) -> sa.Row[int, str | None] | None:
-    """The load that a sender's Idempotency-Key brought, as (load_id, content_hash).
+def find_by_key(connection: Connection, table: Table, principal: str, key: str) -> sa.Row[int, str | None, str] | None:
+    """The load that a sender's Idempotency-Key brought and that stands, as (load_id, content_hash, op).
 
     Another sender's key of the same text is another: it tells nobody of loads that were not theirs.
     """
     return connection.execute(
-        sa.select(Load.load_id, Load.content_hash).where(
+        sa.select(Load.load_id, Load.content_hash, Load.op).where(
             Load.source == table.source,
             Load.table_name == table.name,
             Load.principal == principal,
             Load.idempotency_key == key,
             Load.status != "failed",
+            Load.undone_by_load_id.is_(None),
         )
     ).first()
 
 
-def find_by_content(connection: Connection, table: Table, content_hash: str) -> int | None:
-    """The load of the same content that still stands: none has changed the table since."""
+def find_by_content(connection: Connection, table: Table, content_hash: str, op: str = "load") -> int | None:
+    """The load of the same content that still stands: not undone, and none has changed the table since."""
     this = (Load.source == table.source, Load.table_name == table.name)
+    stands = (Load.status == "succeeded", Load.op == op, Load.undone_by_load_id.is_(None))
     load_id = connection.execute(
         sa.select(
             sa.func.coalesce(sa.func.max(Load.load_id).filter(Load.accepted > 0), sa.func.max(Load.load_id))
-        ).where(*this, Load.content_hash == content_hash, Load.status == "succeeded")
+        ).where(*this, Load.content_hash == content_hash, *stands)
     ).scalar()
     if load_id is None:
         return None
@@ -172,15 +176,24 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
     if load is None:
         return None
     caused = connection.execute(
-        sa.select(Load.__table__).where(Load.cause_load_id == load_id).order_by(Load.load_id)
+        # loads that undid this one are not part of its receipt, which does not change
+        sa.select(Load.__table__).where(Load.cause_load_id == load_id, Load.door != "undo").order_by(Load.load_id)
     ).all()
-    rejects = _listed_rejects(connection, [load_id, *(release.load_id for release in caused)])
+    rejects = _listed_rejects(connection, [load_id, *(one.load_id for one in caused)])
     # what a release let in further was let in by loads of the same cause: it has no releases of its own
-    releases = tuple(_receipt(release, rejects.get(release.load_id, ())) for release in caused)
-    return _receipt(load, rejects.get(load_id, ()), releases)
+    followed: dict[str, list[Receipt]] = {"release": [], "replay": [], "cascade": []}
+    for one in caused:
+        followed[one.door].append(_receipt(one, rejects.get(one.load_id, ())))
+    releases = (*followed["replay"], *followed["release"])
+    return _receipt(load, rejects.get(load_id, ()), releases, tuple(followed["cascade"]))
 
 
-def _receipt(load: sa.Row[Any], rejects: tuple[RowFault, ...], releases: tuple[Receipt, ...] = ()) -> Receipt:
+def _receipt(
+    load: sa.Row[Any],
+    rejects: tuple[RowFault, ...],
+    releases: tuple[Receipt, ...] = (),
+    cascades: tuple[Receipt, ...] = (),
+) -> Receipt:
     return Receipt(
         load_id=load.load_id,
         source=load.source,
@@ -195,6 +208,7 @@ def _receipt(load: sa.Row[Any], rejects: tuple[RowFault, ...], releases: tuple[R
         warnings=tuple(Warned(**warned) for warned in load.warnings),
         rejects=rejects,
         releases=releases,
+        cascades=cascades,
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = "ledger"
 LOAD_STATUSES = ("running", "succeeded", "refused", "failed")
+LOAD_OPS = ("load", "delete")
 REJECT_STATUSES = ("rejected", "waiting", "resolved", "dismissed")
 
 #: PostgreSQL's own way to name what is given no name.
@@ -75,13 +76,19 @@ class Load(Base):
     content_hash: Mapped[str | None]
     idempotency_key: Mapped[str | None]
     on_reject: Mapped[str] = mapped_column(server_default="quarantine")
-    #: The load that made this one happen: a parent's arrival that let rows in.
+    #: The load that made this one happen: a parent's arrival that let rows in, a parent's
+    #: going that made rows wait (door `cascade`), or the load that this one undoes (door `undo`).
     cause_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
     contract_fingerprint: Mapped[str | None]
     message: Mapped[str | None]
+    #: Whether it brings rows, or takes keys away.
+    op: Mapped[str] = mapped_column(server_default="load")
+    #: The undo by which the load does not stand any more; ``None`` again when that was undone.
+    undone_by_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
 
     __table_args__ = (
         sa.CheckConstraint(_one_of("status", LOAD_STATUSES), name="status"),
+        sa.CheckConstraint(_one_of("op", LOAD_OPS), name="op"),
         sa.CheckConstraint("received = accepted + waiting + rejected + duplicates", name="conservation"),
         sa.Index(
             "loads_idempotency_key_idx",
@@ -90,7 +97,9 @@ class Load(Base):
             "principal",
             "idempotency_key",
             unique=True,
-            postgresql_where=sa.text("idempotency_key is not null and status <> 'failed'"),
+            postgresql_where=sa.text(
+                "idempotency_key is not null and status <> 'failed' and undone_by_load_id is null"
+            ),
         ),
         sa.Index("loads_table_idx", "source", "table_name", sa.text("load_id desc")),
         sa.Index(
@@ -153,6 +162,7 @@ class Reject(Base):
             "resolved_row",
             postgresql_where=sa.text("resolved_load_id is not null"),
         ),
+        sa.Index("rejects_first_idx", "first_load_id"),
     )
 
 

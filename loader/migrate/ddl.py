@@ -13,7 +13,7 @@ from loader.contract.model import Contract, Table
 from loader.contract.types import identifier, literal
 
 #: Why a version is in the history and not in the mirror.
-REASONS = ("replaced", "deleted", "older", "undone")
+REASONS = ("replaced", "deleted", "older", "undone", "restored")
 _NAME_BYTES = 63
 
 
@@ -66,7 +66,7 @@ _WRITTEN = (
     ColumnSpec("_written_at", "timestamptz", True, "When this entry was written", "now()"),
     ColumnSpec(
         "_reason", "text", True,
-        "Why this version is not the current one: replaced, deleted, older (on arrival) or undone",
+        "Why the entry is there: replaced, deleted, older (on arrival), undone, or restored (undone no more)",
     ),
 )  # fmt: skip
 

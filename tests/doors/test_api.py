@@ -209,7 +209,7 @@ def test_a_door_that_the_contract_keeps_shut(desk: Desk, caller: Caller) -> None
 
 
 @pytest.mark.parametrize(
-    "query", ["on_reject=no", "dry_run=1", "dry_run=TRUE", "dryrun=true", "op=delete", "source=%00"]
+    "query", ["on_reject=no", "dry_run=1", "dry_run=TRUE", "dryrun=true", "op=drop", "cascade=wait", "source=%00"]
 )
 def test_an_option_that_there_is_not(caller: Caller, query: str) -> None:
     assert_problem(caller.post({"team_id": 1}, path=f"{LOADS}?{query}"), 400)

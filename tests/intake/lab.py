@@ -21,6 +21,7 @@ from loader.contract.types import identifier, parse_type
 from loader.intake import load as intake
 from loader.intake.decode import DECODERS, Unreadable
 from loader.intake.receipt import Receipt
+from loader.intake.undo import Undone, undo
 from loader.ledger.loads import Origin
 
 SCHEMA = "staging_lab"
@@ -118,7 +119,7 @@ class Lab:
     def load(self, name: str, text: str | bytes, format_: str = "csv", **more: Any) -> Receipt:
         """A body of that format; ``more`` are the Options' and the Origin's fields."""
         body = text.encode() if isinstance(text, str) else text
-        options = {key: more.pop(key) for key in ("on_reject", "dry_run") if key in more}
+        options = {key: more.pop(key) for key in ("on_reject", "dry_run", "op", "cascade") if key in more}
         origin = Origin(more.pop("door", "api"), "tester", **more)
         return intake.load_stream(
             self.engine, self.contract, self.table(name), io.BytesIO(body), format_, origin, intake.Options(**options)
@@ -131,12 +132,29 @@ class Lab:
         lines = [json.dumps(dict(zip(names, row, strict=False))) for row in values]
         return self.load(name, "\n".join(lines), "ndjson", **more)
 
+    def delete(self, name: str, *keys: tuple[Any, ...] | int, valid_from: str | None = None, **more: Any) -> Receipt:
+        """Keys as tuples in the key's order, all with that ``valid_from`` if one is said."""
+        made = self.table(name)
+        lines = []
+        for key in keys:
+            row = dict(zip(made.primary_key, key if isinstance(key, tuple) else (key,), strict=True))
+            lines.append(json.dumps(row | ({made.valid_from: valid_from} if made.valid_from and valid_from else {})))
+        return self.load(name, "\n".join(lines), "ndjson", op="delete", **more)
+
+    def undo(self, load_id: int | None, **more: Any) -> Undone:
+        assert load_id is not None
+        return undo(self.engine, self.contract, load_id, "tester", **more)
+
     def replay(self, name: str, *reject_ids: int) -> Receipt:
         return intake.replay(self.engine, self.contract, self.table(name), list(reject_ids), "tester")
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+    def query_and_commit(self, statement: str) -> None:
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
 
     def mirror(self, name: str) -> list[tuple[Any, ...]]:
         """The current rows, as text, in the key's order."""
@@ -167,19 +185,25 @@ class Lab:
 
     def audit(self) -> None:
         """Every load that ended accounts for each of its rows in just one place."""
-        accepted = " union ".join(
-            f"select _load_id as load_id, _row as row from {SCHEMA}.{t.name}{more}"
-            for t in self.contract for more in ("", "__history")
+        relations = [f"{SCHEMA}.{t.name}{more}" for t in self.contract for more in ("", "__history")]
+        accepted = " union ".join(f"select _load_id as load_id, _row as row from {name}" for name in relations)
+        said = " union ".join(
+            f"select _written_load_id, _load_id, _row from {name} where _reason in ('undone', 'restored')"
+            for name in relations if name.endswith("__history")
         )  # fmt: skip
-        for load_id, status, *counts in self.query(
-            "select load_id, status, received, accepted, waiting, rejected, duplicates from ledger.loads "
+        for load_id, door, status, *counts in self.query(
+            "select load_id, door, status, received, accepted, waiting, rejected, duplicates from ledger.loads "
             "order by load_id"
         ):
             rows = self.query(f"select row from ({accepted}) as a where load_id = {load_id}")
             kept = self.query(f"select row from ledger.rejects where load_id = {load_id}")
             received, let_in, waiting, rejected, duplicates = counts
-            assert (len(rows), len(kept)) == (let_in, waiting + rejected), (load_id, status, counts)
             assert received == let_in + waiting + rejected + duplicates
+            if door in ("undo", "cascade"):  # what it says of rows that other loads brought
+                named = self.query(f"select 1 from ({said}) as s where _written_load_id = {load_id}")
+                assert (rows, len(named), len(kept)) == ([], received, waiting + rejected), (load_id, door, counts)
+                continue
+            assert (len(rows), len(kept)) == (let_in, waiting + rejected), (load_id, status, counts)
             places = [row for (row,) in rows + kept]
             assert len(set(places)) == len(places), f"a row of load {load_id} stands in two places"
             assert not places or (min(places) >= 1 and max(places) <= received)

@@ -9,8 +9,11 @@ import sqlalchemy as sa
 
 from loader.contract.model import DOORS, Column, Contract, Table
 from loader.contract.types import parse_type
+from loader.ledger import upgrade
 from loader.migrate.catalog import StandingRelation, read_catalog
 
+#: The program's newest revision of the ledger.
+NEWEST = max(path.name for path in (upgrade._MIGRATIONS / "versions").glob("[0-9]*.py")).split("_")[0]
 COLUMNS = ("order_id bigint!", "status text!", "quantity integer", "amount numeric(12,2)", "note varchar(20)")
 
 

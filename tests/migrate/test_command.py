@@ -16,7 +16,7 @@ from loader.contract.model import Contract
 from loader.contract.read import read_contract
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.migrate.contracts import changed, contract, rows, table
+from tests.migrate.contracts import NEWEST, changed, contract, rows, table
 
 SOURCES = """
 version: 2
@@ -63,7 +63,7 @@ def test_a_plan_then_the_doing_then_nothing_to_do(
     given: dict[str, Contract], scratch: Settings, empty_engine: sa.Engine
 ) -> None:
     planned = run(scratch, "--plan")
-    words = ["ledger: revision none → 0001", "staging_erp: new schema", "erp.orders: new table with its history"]
+    words = [f"ledger: revision none → {NEWEST}", "staging_erp: new schema", "erp.orders: new table with its history"]
     assert planned.stdout.splitlines() == [*words, "This is the plan; nothing was changed."]
     assert rows(empty_engine, "select nspname from pg_namespace where nspname = 'ledger'") == []
     done, again = run(scratch), run(scratch)

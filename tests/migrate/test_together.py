@@ -15,7 +15,7 @@ from loader.ledger.upgrade import ledger_step
 from loader.migrate import Plan, migrate
 from loader.migrate.locks import ADVISORY_KEY
 from loader.remedy import Remedy
-from tests.migrate.contracts import COLUMNS, changed, contract, insert, rows, standing, table
+from tests.migrate.contracts import COLUMNS, NEWEST, changed, contract, insert, rows, standing, table
 
 WIDER = changed("quantity integer", "quantity bigint")
 
@@ -209,18 +209,18 @@ def test_a_reader_half_way_into_a_view_is_never_ended(engine: sa.Engine) -> None
 def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program with one more revision of the ledger."""
     shutil.copytree(upgrade._MIGRATIONS, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0002_more.py").write_text(
+    (tmp_path / "migrations" / "versions" / "more.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        f"revision, down_revision = 'more', {NEWEST!r}\n"
         "def upgrade(): op.execute('alter table ledger.loads add column more text')\n"
     )
     monkeypatch.setattr(upgrade, "_MIGRATIONS", tmp_path / "migrations")
 
 
 def test_a_newer_ledger_is_a_part_of_the_plan(engine: sa.Engine, newer_program: None) -> None:
-    assert migrate(engine, WIDER, plan_only=True).lines()[0] == "ledger: revision 0001 → 0002"
+    assert migrate(engine, WIDER, plan_only=True).lines()[0] == f"ledger: revision {NEWEST} → more"
     assert migrate(engine, WIDER).lines() == [
-        "ledger: revision 0001 → 0002",
+        f"ledger: revision {NEWEST} → more",
         "erp.orders: column quantity widened from integer to bigint",
     ]
     assert rows(engine, "select more from ledger.loads") == []

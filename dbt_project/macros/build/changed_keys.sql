@@ -33,9 +33,14 @@
     lower < seq <= the build's upper bound. `columns` maps the names the result
     shall have to the source's columns, or is a list where they are the same.
     A row that such a load brought and that a load after the bound already
-    replaced is in the history only: it is looked for there too. -#}
+    replaced is in the history only: it is looked for there too.
+
+    What an undo lets stand again was brought, and noted, by older loads: of each
+    key that it touched all versions are taken. A delete's own entry is left out,
+    since it has nothing but the key; the version that it took away has one, too. -#}
 {% macro changed_since(source_name, table_name, columns, lower) -%}
     {%- set relation = source(source_name, table_name) -%}
+    {%- set keys = key_columns(source_node(source_name, table_name)) | join(', ') if execute else 'null' -%}
     {%- set history = history_of(relation) -%}
     {%- set names = [] -%}
     {%- if columns is mapping -%}
@@ -49,11 +54,18 @@
     {%- set loads -%}
 (select load_id from ledger.loads where seq > {{ lower }} and seq <= {{ build_upper_bound() }})
     {%- endset -%}
+    {%- set undone -%}
+(select {{ keys }} from {{ history }} where _written_load_id in {{ loads }} and _reason in ('undone', 'restored'))
+    {%- endset -%}
 select {{ names }} from {{ relation }} where _load_id in {{ loads }}
     union
-    select {{ names }} from {{ history }} where _load_id in {{ loads }}
+    select {{ names }} from {{ history }} where _load_id in {{ loads }} and not ({{ is_delete() }})
     union
-    select {{ names }} from {{ history }} where _written_load_id in {{ loads }}
+    select {{ names }} from {{ history }} where _written_load_id in {{ loads }} and not ({{ is_delete() }})
+    union
+    select {{ names }} from {{ relation }} where ({{ keys }}) in {{ undone }}
+    union
+    select {{ names }} from {{ history }} where ({{ keys }}) in {{ undone }} and not ({{ is_delete() }})
 {%- endmacro %}
 
 {#- The lower bound of an incremental model: how far its rows have read. -#}

@@ -50,10 +50,11 @@
 
 {#- Of every key that a load after the bound has changed: the version that was
     current, if there was one. Of the versions known at the bound and not undone
-    by then it is the highest, in the order in which the loader ranks them; a
-    delete ranks right behind the version that it took away. (Whether it had an
-    entry in the history by then says little: it stands again when what replaced
-    it was undone.)
+    by then it is the highest, in the order in which the loader ranks them. A
+    delete is a version too: the history's entry that the load that brought it
+    has written itself, with reason `deleted`. (Whether a version had an entry in
+    the history by then says little: it stands again when what replaced it was
+    undone. It is undone if that was said of it last: `restored` takes it back.)
 
     `later` is SQL of the loads after the bound. -#}
 {% macro versions_current_at_the_bound(relation, node, later) -%}
@@ -80,25 +81,22 @@ from (
     arrived as (
         select distinct on (_load_id, _row)
             {{ columns }},
-            coalesce(bool_or(_is_known_entry and _reason = 'undone') over entries, false) as _is_undone,
+            max(_written_load_id) filter (where _is_known_entry and _reason = 'undone') over entries as _undone_by,
+            max(_written_load_id) filter (where _is_known_entry and _reason = 'restored') over entries as _restored_by,
+            coalesce(bool_or({{ is_delete() }}) over entries, false) as _is_delete,
             coalesce(_first_load_id, _load_id) as _arrived_load_id,
-            coalesce(_first_row, _row) as _arrived_row,
-            false as _is_delete
+            coalesce(_first_row, _row) as _arrived_row
         from known
         left join (
             select resolved_load_id as _load_id, resolved_row as _row, first_load_id as _first_load_id, first_row as _first_row
             from ledger.rejects
         ) as waited using (_load_id, _row)
         window entries as (partition by _load_id, _row)
-        union all
-        select {{ columns }}, false, _written_load_id, 0, true
-        from known
-        where _is_known_entry and _reason = 'deleted'
     )
 
     select distinct on ({{ keys }}) *
     from arrived
-    where not _is_undone
+    where _undone_by is null or _undone_by < _restored_by
     order by
         {{ keys }},
         {%- if valid_from %}
@@ -108,6 +106,11 @@ from (
         _arrived_row desc
 ) as highest
 where not _is_delete
+{%- endmacro %}
+
+{#- Of an entry of a history: it is itself a delete, and not the version that one took away. -#}
+{% macro is_delete() -%}
+_reason = 'deleted' and _written_load_id = _load_id
 {%- endmacro %}
 
 {#- The contract of a source table: its node in the manifest. -#}

@@ -20,7 +20,9 @@ def find_load(connection: Connection, load_id: int) -> sa.Row[Any] | None:
 
 def caused_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
     """The loads by which rows came in that had waited for what this load brought."""
-    query = sa.select(Load.__table__).where(Load.cause_load_id == load_id).order_by(Load.load_id)
+    query = (
+        sa.select(Load.__table__).where(Load.cause_load_id == load_id, Load.door == "release").order_by(Load.load_id)
+    )
     return list(connection.execute(query.limit(_CAUSED)))
 
 

@@ -144,8 +144,8 @@ class Shop:
         """One load that deletes keys."""
         with self.connect() as connection, connection.cursor() as cursor:
             load_id = self._open_load(cursor)
-            for key in keys:
-                self._to_history(cursor, table, key, load_id, "deleted")
+            for number, key in enumerate(keys, 1):
+                self._to_history(cursor, table, key, load_id, "deleted", number)
         connection.close()
         return load_id
 
@@ -153,15 +153,26 @@ class Shop:
         cursor.execute(OPEN_LOAD)
         return int(cursor.fetchone()[0])
 
-    def _to_history(self, cursor: Any, table: str, key: tuple[Any, ...], load_id: int, reason: str) -> None:
+    def _to_history(
+        self, cursor: Any, table: str, key: tuple[Any, ...], load_id: int, reason: str, row: int | None = None
+    ) -> None:
+        """The current version of a key goes there; `row` is of the delete that took it away."""
         same_key = " and ".join(f"{column} = %s" for column in KEYS[table])
         names = ", ".join([*COLUMNS[table], "_load_id", "_row", "_loaded_at"])
+        history = f"staging_erp.{table}__history"
         cursor.execute(
             f"with gone as (delete from staging_erp.{table} where {same_key} returning {names})"
-            f" insert into staging_erp.{table}__history ({names}, _written_load_id, _reason)"
+            f" insert into {history} ({names}, _written_load_id, _reason)"
             f" select {names}, %s, %s from gone",
             (*key, load_id, reason),
         )
+        if row is not None:
+            identity = ", ".join([*KEYS[table], "updated_at"])
+            cursor.execute(
+                f"insert into {history} ({identity}, _load_id, _row, _written_load_id, _reason)"
+                f" select {identity}, %s, %s, %s, %s from {history} where {same_key} and _written_load_id = %s",
+                (load_id, row, load_id, reason, *key, load_id),
+            )
 
     def latest_build(self) -> dict[str, Any]:
         columns = ["build_id", "command", "upper_bound", "as_of", "status", "published_at", "message"]

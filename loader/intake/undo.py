@@ -1,0 +1,390 @@
+"""Undo a load: its versions are none any more, and what they had replaced stands again.
+
+An undo is itself a load, of door ``undo``, with the one that it undoes as its cause; the history's
+entries that it writes carry its number. What the load brought is retracted wherever it is by now:
+current, in the history, come in later by a release or replay, or still kept in the ledger. Later
+loads stay as they are. Whoever loses the parent by it waits again.
+
+An undo is undone as any load is: what it retracted is restored, and rows it had set to waiting come
+in by themselves, with their parents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg2.errors
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from loader.contract.model import Contract, Table
+from loader.contract.types import literal
+from loader.intake import lineage
+from loader.intake.aftermath import Aftermath, Bereft, CanNotStand, key_text
+from loader.intake.load import AS_SHOWN
+from loader.intake.receipt import Receipt
+from loader.intake.settle import judge_kept, lock, release
+from loader.intake.sql import equal, fetch, listed, run
+from loader.ledger import loads
+from loader.ledger.loads import Origin
+from loader.ledger.models import Load
+
+_NAMED = 3
+
+
+class NoSuchLoad(Exception):
+    """There is no load of that number."""
+
+
+class UndoRefused(Exception):
+    """Nothing was changed; the sentence says why, and the plan (if one was made) what it would be."""
+
+    def __init__(self, message: str, plan: Plan | None = None) -> None:
+        self.plan = plan
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Later:
+    """A later load that brought versions of the same keys, which stay as they are."""
+
+    load_id: int
+    keys: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an undo changes. Counts are rows; ``keys`` are of rows that go, the first few."""
+
+    load_id: int
+    source: str
+    table: str
+    #: Versions (or deletes) taken back, current or not.
+    retracted: int
+    #: Versions that an undo had taken back, and that stand or count again.
+    restored: int
+    #: Keys that stood in the table and do not any more; those that another version stands for again.
+    gone: int
+    standing_again: int
+    keys: tuple[str, ...]
+    #: Kept rows of the load (waiting or rejected) that will not come in any more.
+    dismissed: int
+    waiting: tuple[Bereft, ...]
+    released: int
+    later: tuple[Later, ...]
+
+    @property
+    def needs_cascade(self) -> tuple[Bereft, ...]:
+        """Rows that stand under what goes, and that other loads brought."""
+        return tuple(part for part in self.waiting if not part.released)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        return {
+            **{name: value for name, value in vars(self).items() if name not in ("waiting", "later", "keys")},
+            "keys": list(self.keys),
+            "waiting": [{**vars(part), "keys": list(part.keys)} for part in self.waiting],
+            "later": [vars(part) for part in self.later],
+            "needs_cascade": bool(self.needs_cascade),
+        }
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The receipt of the undo (``repeated`` if it had been done before), and what it changed."""
+
+    receipt: Receipt
+    plan: Plan | None
+
+
+class _Rollback(Exception):
+    def __init__(self, undone: Undone) -> None:
+        self.undone = undone
+
+
+def undo(
+    engine: Engine,
+    contract: Contract,
+    load_id: int,
+    principal: str,
+    cascade: str | None = None,
+    dry_run: bool = False,
+    lock_seconds: int | None = None,
+) -> Undone:
+    """Undo a load, or say what that would change (``dry_run``).
+
+    Received are the versions retracted or restored; of a replay they are rejected, for its rows
+    are kept again, to be mended. Rows under what goes that other loads brought are a reason to
+    refuse, unless ``cascade`` is ``wait``. Raises :class:`NoSuchLoad` and :class:`UndoRefused`;
+    then nothing has changed.
+    """
+    try:
+        with engine.begin() as connection:
+            if lock_seconds is not None:
+                run(connection, f"set local lock_timeout = '{int(lock_seconds)}s'")
+            table = _table(connection, contract, load_id)
+            lock(connection, contract, table)
+            undone = _undo(connection, contract, table, load_id, principal)
+            if dry_run:
+                raise _Rollback(undone)
+            if undone.plan is not None and undone.plan.needs_cascade and cascade is None:
+                raise UndoRefused(_stand_under(undone.plan), undone.plan)
+            return undone
+    except _Rollback as left:
+        receipt = left.undone.receipt
+        if not receipt.repeated:
+            receipt = replace(receipt, load_id=None, status="dry_run", releases=(), cascades=())
+        return replace(left.undone, receipt=receipt)
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            raise
+        raise UndoRefused("another load into this table is still running; ask again when that has ended") from error
+    except CanNotStand as error:
+        raise UndoRefused(f"{error}. Undo the load that changed that first, or mend the row") from error
+
+
+def _stand_under(plan: Plan) -> str:
+    under = "; ".join(
+        f"{part.rows:,} rows of {part.table} ({'; '.join(part.keys)}{'; …' if part.rows > len(part.keys) else ''})"
+        for part in plan.needs_cascade
+    )
+    return (
+        f"load {plan.load_id} brought parents of rows that other loads brought: {under}. "
+        "Undo those first, or let the rows wait for their parents: cascade=wait"
+    )
+
+
+def _table(connection: Connection, contract: Contract, load_id: int) -> Table:
+    load = connection.execute(sa.select(Load.source, Load.table_name).where(Load.load_id == load_id)).first()
+    if load is None:
+        raise NoSuchLoad(f"There is no load {load_id}.")
+    table = contract.tables.get((load.source, load.table_name))
+    if table is None:
+        raise UndoRefused(
+            f"load {load_id} is of {load.source}.{load.table_name}, which the contract does not have any more"
+        )
+    return table
+
+
+def _undo(connection: Connection, contract: Contract, table: Table, load_id: int, principal: str) -> Undone:
+    target = connection.execute(sa.select(Load.__table__).where(Load.load_id == load_id)).one()
+    if target.undone_by_load_id is not None:
+        receipt = loads.read_receipt(connection, target.undone_by_load_id)
+        assert receipt is not None, "the ledger has what it refers to"
+        return Undone(replace(receipt, repeated=True), None)
+    _refuse_kinds(connection, target)
+    origin = Origin("undo", principal, cause_load_id=load_id)
+    undo_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
+    root, restores = _root(connection, target)
+    aftermath = Aftermath(connection, contract, table, undo_id, undoes=load_id)
+    retracted, restored = _choose(connection, table, target.load_id if restores else root.load_id, restores)
+    later = _later(connection, table, root.load_id)
+    kept_again = 0 if restores or root.door != "replay" else _keep_again(connection, root.load_id, undo_id)
+    _retract(connection, table, aftermath, undo_id)
+    aftermath.settle_keys(table, "pg_temp.touched")
+    gone, keys = _count_gone(connection, table, aftermath)
+    standing_again = fetch(connection, f"select count(*) from {aftermath.fresh(table)}")[0][0]
+    if restores:  # of a replay: the rows that were kept again have come in
+        dismissed = _dismiss(connection, f"load_id = {load_id}", undo_id)
+    else:
+        dismissed = _dismiss(connection, f"first_load_id = {root.load_id}", undo_id)
+    aftermath.follow()
+    _mark(connection, target, undo_id)
+    receipt = Receipt(
+        undo_id, table.source, table.name, "undo", "succeeded", received=retracted + restored,
+        accepted=retracted + restored - kept_again, waiting=0, rejected=kept_again, duplicates=0,
+    )  # fmt: skip
+    loads.close_load(connection, receipt)
+    cascades = aftermath.close()
+    releases = _judge_dismissed(connection, contract, table, load_id, undo_id) if restores else []
+    changed = aftermath.renewed() + ([table] if any(r.accepted for r in releases) else [])
+    releases += release(connection, contract, list({t.id: t for t in changed}.values()), undo_id)
+    loads.make_visible(connection, [undo_id, *(r.load_id for r in (*cascades, *releases) if r.load_id)])
+    plan = Plan(
+        load_id, table.source, table.name, retracted, restored, gone, standing_again, keys, dismissed,
+        tuple(aftermath.bereft()), sum(r.accepted for r in releases), later,
+    )  # fmt: skip
+    entered = loads.read_receipt(connection, undo_id)
+    assert entered is not None, "the undo was entered in this transaction"
+    return Undone(entered, plan)
+
+
+def _refuse_kinds(connection: Connection, target: sa.Row[Any]) -> None:
+    """Loads that can't be undone: those that left nothing, and those that only followed another one."""
+    load_id = target.load_id
+    if target.status != "succeeded":
+        raise UndoRefused(f"load {load_id} {target.status}: it changed nothing that could be undone")
+    if target.door == "release":
+        first = fetch(
+            connection,
+            f"select distinct first_load_id from ledger.rejects where resolved_load_id = {load_id} order by 1 limit 5",
+        )
+        brought = ", ".join(str(number) for (number,) in first)
+        raise UndoRefused(
+            f"load {load_id} let in rows that had been waiting, and would again; they came with load {brought}, "
+            f"and what they waited for with load {target.cause_load_id}: undo one of these"
+        )
+    if target.door == "cascade":
+        raise UndoRefused(
+            f"load {load_id} set rows to waiting because load {target.cause_load_id} took their parents away: "
+            "undo that one"
+        )
+
+
+def _root(connection: Connection, target: sa.Row[Any]) -> tuple[sa.Row[Any], bool]:
+    """The load that brought the rows, at the end of a chain of undos; whether to undo the chain restores them."""
+    root, restores = target, False
+    while root.door == "undo":
+        root = connection.execute(sa.select(Load.__table__).where(Load.load_id == root.cause_load_id)).one()
+        restores = not restores
+    return root, restores
+
+
+def _choose(connection: Connection, table: Table, load_id: int, restores: bool) -> tuple[int, int]:
+    """``chosen``: the versions to retract or restore (``_word``), and ``touched``, their keys.
+
+    ``load_id`` is the load that brought them, or the undo that retracted them and is undone now.
+    """
+    key = listed(table.primary_key)
+    columns = f"{listed(table.column_names)}, _load_id, _row, _loaded_at"
+    run(connection, "drop table if exists pg_temp.chosen, pg_temp.touched")
+    if restores:
+        source = (
+            f"select {columns}, 'restored' as _word "
+            f"from {table.history} as v where _written_load_id = {load_id} and _reason = 'undone' "
+            f"and not exists (select 1 from {table.history} as e where e._load_id = v._load_id and e._row = v._row "
+            f"and e._reason in ('undone', 'restored') and e._written_load_id > {load_id})"
+        )
+    else:
+        came_later = (
+            "select resolved_load_id, resolved_row from ledger.rejects "
+            f"where first_load_id = {load_id} and resolved_row is not null"
+        )
+        own = f"_load_id = {load_id} or (_load_id, _row) in ({came_later})"
+        versions = (
+            f"select {columns}, true as _current from {table.mirror} where {own} "
+            f"union all select {columns}, false from {table.history} where {own}"
+        )
+        once = f"select distinct on (_load_id, _row) * from ({versions}) as e order by _load_id, _row, _current desc"
+        source = (
+            f"select {columns}, 'undone' as _word from ({once}) as v "
+            f"where _current or not {lineage.is_undone(table, 'v')}"
+        )
+    run(connection, f"create temp table chosen on commit drop as {source}")
+    run(connection, "analyze pg_temp.chosen")
+    run(connection, f"create temp table touched on commit drop as select distinct {key} from pg_temp.chosen")
+    counts = dict(fetch(connection, "select _word, count(*) from pg_temp.chosen group by _word"))
+    return counts.get("undone", 0), counts.get("restored", 0)
+
+
+def _later(connection: Connection, table: Table, load_id: int) -> tuple[Later, ...]:
+    """Loads after it that brought versions of the same keys."""
+    key = listed(table.primary_key)
+    found = fetch(
+        connection,
+        f"select _load_id, count(distinct ({key})) from ({lineage.versions(table, 'pg_temp.touched')}) as v "
+        f"where _load_id > {load_id} and (_load_id, _row) not in (select _load_id, _row from pg_temp.chosen) "
+        "group by _load_id order by _load_id limit 100",
+    )
+    return tuple(Later(*row) for row in found)
+
+
+def _keep_again(connection: Connection, replay_id: int, undo_id: int) -> int:
+    """Rows that a replay let in are kept again as they came, rejected, for whoever mends them."""
+    message = f"was let in by load {replay_id}, which was undone"
+    faults = (
+        "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'undone', "
+        f"'message', {literal(message)}, 'value', null))"
+    )
+    return run(
+        connection,
+        "insert into ledger.rejects (load_id, row, source, table_name, status, rule, column_name, message, faults, "
+        "payload, first_load_id, first_row) "
+        f"select {undo_id}, row_number() over (order by r.resolved_row), r.source, r.table_name, 'rejected', "
+        f"'undone', null, {literal(message)}, {faults}, r.payload, r.first_load_id, r.first_row "
+        "from ledger.rejects as r inner join pg_temp.chosen as c "
+        "on c._load_id = r.resolved_load_id and c._row = r.resolved_row and c._word = 'undone'",
+    )
+
+
+def _retract(connection: Connection, table: Table, aftermath: Aftermath, undo_id: int) -> None:
+    """Write the entries that name what is retracted or restored; retracted rows leave the mirror."""
+    columns = f"{listed(table.column_names)}, _load_id, _row, _loaded_at"
+    retracted = "(m._load_id, m._row) in (select _load_id, _row from pg_temp.chosen where _word = 'undone')"
+    aftermath.take_away(table, "undone", retracted)
+    entered = f"(c._load_id, c._row) in (select _load_id, _row from {aftermath.gone(table)})"
+    run(
+        connection,
+        f"insert into {table.history} ({columns}, _written_load_id, _written_at, _reason) "
+        f"select {columns}, {undo_id}, transaction_timestamp(), _word from pg_temp.chosen as c "
+        f"where not {entered}",
+    )
+
+
+def _count_gone(connection: Connection, table: Table, aftermath: Aftermath) -> tuple[int, tuple[str, ...]]:
+    """How many keys stand no more, and the first of them."""
+    found = fetch(
+        connection,
+        f"select count(*), (array_agg({key_text(table, 'g')} order by g._load_id, g._row))[:{_NAMED}] "
+        f"from {aftermath.gone(table)} as g "
+        f"where not exists (select 1 from {table.mirror} as m where {equal(table.primary_key, 'm', 'g')})",
+    )
+    return found[0][0], tuple(found[0][1] or ())
+
+
+def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
+    """Kept rows do not come in any more; ``these`` is SQL on the ledger's rejects."""
+    return run(
+        connection,
+        f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, "
+        f"resolved_at = clock_timestamp() where {these} and status in ('waiting', 'rejected')",
+    )
+
+
+def _judge_dismissed(
+    connection: Connection, contract: Contract, table: Table, load_id: int, undo_id: int
+) -> list[Receipt]:
+    """When an undo is undone: rows that it had dismissed are judged again, by a load of door ``replay``."""
+    dismissed = f"status = 'dismissed' and resolved_load_id = {load_id}"
+    shown = f"rule in ({', '.join(literal(rule) for rule in AS_SHOWN)})"
+    keys = "load_id in (select load_id from ledger.loads where op = 'delete')"
+    run(
+        connection,
+        "update ledger.rejects set status = 'rejected', resolved_load_id = null, resolved_at = null "
+        f"where {dismissed} and ({shown} or {keys})",
+    )
+    chosen = f"select reject_id from ledger.rejects where {dismissed}"
+    if not fetch(connection, f"select exists ({chosen})")[0][0]:
+        return []
+    origin = Origin("replay", "gatehouse", cause_load_id=undo_id)
+    return [judge_kept(connection, contract, table, chosen, origin)]
+
+
+def _mark(connection: Connection, target: sa.Row[Any], undo_id: int) -> None:
+    """The load stands no more; if it was an undo, what that had undone stands again, and so on."""
+    by: int | None = undo_id
+    marked: sa.Row[Any] | None = target
+    while marked is not None:
+        if by is None and marked.idempotency_key is not None:
+            _refuse_second_key(connection, marked)
+        connection.execute(sa.update(Load).where(Load.load_id == marked.load_id).values(undone_by_load_id=by))
+        if marked.door != "undo":
+            return
+        by = marked.load_id if by is None else None
+        marked = connection.execute(sa.select(Load.__table__).where(Load.load_id == marked.cause_load_id)).first()
+
+
+def _refuse_second_key(connection: Connection, load: sa.Row[Any]) -> None:
+    other = connection.scalar(
+        sa.select(Load.load_id).where(
+            Load.source == load.source, Load.table_name == load.table_name, Load.load_id != load.load_id,
+            Load.idempotency_key == load.idempotency_key, Load.status != "failed", Load.undone_by_load_id.is_(None),
+        )
+    )  # fmt: skip
+    if other is not None:
+        raise UndoRefused(
+            f"load {load.load_id} would stand again, and load {other} came with the same Idempotency-Key since: "
+            "undo that one first"
+        )
