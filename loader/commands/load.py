@@ -13,7 +13,7 @@ from loader.commands.progress import counted, rows_of
 from loader.contract.model import Contract, Table
 from loader.contract.read import read_contract
 from loader.database import connection_faults, make_engine, require_version
-from loader.intake.decode import ReadFailure
+from loader.intake.decode import ReadFailure, Said
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
@@ -53,6 +53,11 @@ def find_table(contract: Contract, table_id: str) -> Table:
 )
 @click.option("--dry-run", is_flag=True, help="Judge, and change nothing.")
 @click.option("--again", is_flag=True, help="Load a file even if it is loaded already.")
+@click.option("--separator", help="Of a CSV: comma, semicolon, tab, bar, or the sign itself. Found out if not said.")
+@click.option("--quote", help="Of a CSV: double or single, or the sign itself. Found out if not said.")
+@click.option("--decimal", help="Of a CSV: point or comma, or the sign itself. Found out if not said.")
+@click.option("--encoding", help="Of a text, such as utf-8, utf-16 or windows-1252. Found out if not said.")
+@click.option("--sheet", help="Of a workbook, by name or number. The first that is not empty if not said.")
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
 @click.pass_obj
 def load(
@@ -63,8 +68,20 @@ def load(
     dry_run: bool,
     again: bool,
     as_json: bool,
+    separator: str | None,
+    quote: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
 ) -> int:
-    """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
+    """Load files into a table: CSV, JSON, NDJSON, Parquet or Excel, as their names say.
+
+    They may be packed: .gz after the name, or a .zip that holds one file.
+    """
+    try:
+        said = Said.of(separator=separator, quote=quote, decimal=decimal, encoding=encoding, sheet=sheet)
+    except ReadFailure as error:
+        raise Remedy(f"{error}.") from None
     contract = read_contract(settings.project_dir, settings.state_dir)
     table = find_table(contract, table_id)
     if "file" not in table.doors:
@@ -76,7 +93,7 @@ def load(
             with counted(f"{table.id} ← {path.name}", rows_of(path), quiet=as_json) as progress:
                 receipt = load_file(
                     engine, contract, table, path, principal=_person(), again=again,
-                    options=Options(on_reject, dry_run), progress=progress,
+                    options=Options(on_reject, dry_run), progress=progress, said=said,
                 )  # fmt: skip
         except (LoadFailed, ReadFailure) as error:
             click.echo(f"{path}: nothing was loaded: {error}", err=True)
@@ -113,6 +130,8 @@ def _words(receipt: Receipt, path: Path) -> str:
         f"{receipt.accepted:,} accepted, {receipt.waiting:,} waiting, "
         f"{receipt.rejected:,} rejected, {receipt.duplicates:,} duplicates"
     ]
+    if receipt.format is not None and len(receipt.format) > 1:
+        lines.append("  read as " + ", ".join(f"{name} {_sign(value)}" for name, value in receipt.format.items()))
     if receipt.status == "refused":
         lines.append("  refused whole: nothing was loaded")
     for warned in receipt.warnings:
@@ -133,6 +152,10 @@ def _words(receipt: Receipt, path: Path) -> str:
             f"that had been waiting (load {release.load_id})"
         )
     return "\n".join(map(printable, lines))
+
+
+def _sign(value: Any) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", ".": "point", True: "yes"}.get(value, str(value))
 
 
 @click.command()

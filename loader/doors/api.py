@@ -19,7 +19,7 @@ from loader.contract.model import Table
 from loader.doors import problems
 from loader.doors.openapi import describe_table, openapi
 from loader.doors.problems import problem
-from loader.intake.decode import MEDIA_TYPES
+from loader.intake.decode import MEDIA_TYPES, OPTIONS, ReadFailure, Said
 from loader.intake.load import (
     KeyReused,
     LoadFailed,
@@ -41,8 +41,6 @@ _PAGE = 100
 #: How long a call waits for a load into the same table to end before it is told to come again.
 _LOCK_SECONDS = 10
 _MAX_REPLAY = 1 << 20
-#: A JSON body is read whole; larger ones belong into NDJSON, which is read line by line.
-_MAX_JSON = 16 << 20
 
 
 @api.post("/loads/<source>/<table>")
@@ -52,13 +50,21 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if "api" not in target.doors:
         return problem(403, f"The contract opens no door for the API to {target.id}.")
     format_ = MEDIA_TYPES.get(request.mimetype)
-    if format_ is None or (request.content_encoding or "identity") != "identity":
-        return problem(
-            415, f"Send one of: {', '.join(MEDIA_TYPES)}, without Content-Encoding.",
-        )  # fmt: skip
-    unknown = set(request.args) - {"on_reject", "dry_run"}
+    packing = (request.content_encoding or "identity").lower()
+    if format_ is None or packing not in ("identity", "gzip"):
+        return problem(415, f"Send one of: {', '.join(MEDIA_TYPES)}, as it is or with Content-Encoding: gzip.")
+    if packing == "gzip":
+        if format_ == "zip":
+            return problem(415, "A zip archive is packed already: send it without Content-Encoding.")
+        format_ += ".gz"
+    known = ("on_reject", "dry_run", *OPTIONS)
+    unknown = set(request.args) - set(known)
     if unknown:
-        return problem(400, f"There is no option {min(unknown)!r}; there are on_reject and dry_run.")
+        return problem(400, f"There is no option {min(unknown)!r}; there are {', '.join(known)}.")
+    try:
+        said = Said.of(**{name: request.args.get(name) for name in OPTIONS})
+    except ReadFailure as error:
+        return problem(400, f"Nothing was loaded: {error}.")
     on_reject = request.args.get("on_reject", "quarantine")
     dry_run = request.args.get("dry_run", "false")
     if on_reject not in ("quarantine", "refuse"):
@@ -69,9 +75,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if key is not None and not 1 <= len(key) <= 255:
         return problem(400, "An Idempotency-Key has 1 to 255 characters.")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
-        digest, size = _spool(body)
-        if format_ == "json" and size > _MAX_JSON:
-            return problem(413, "A JSON body has at most 16 MB; send application/x-ndjson.")
+        digest = _spool(body)
         origin = Origin("api", g.principal, None, digest, key)
         options = Options(on_reject, dry_run == "true")
         here = gatehouse()
@@ -85,6 +89,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
                 origin,
                 options,
                 lock_seconds=_LOCK_SECONDS,
+                said=said,
             )
         except LoadFailed as error:
             if error.is_body:
@@ -98,7 +103,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     return _receipt_response(receipt)
 
 
-def _spool(body: IO[bytes]) -> tuple[str, int]:
+def _spool(body: IO[bytes]) -> str:
     """Take the whole body before anything is done: who hangs up leaves nothing behind."""
     digest, size = hashlib.sha256(), 0
     while piece := request.stream.read(_CHUNK):
@@ -108,7 +113,7 @@ def _spool(body: IO[bytes]) -> tuple[str, int]:
     if request.content_length is not None and size < request.content_length:
         abort(400, "The body ended before its Content-Length. Nothing was loaded.")
     body.seek(0)
-    return digest.hexdigest(), size
+    return digest.hexdigest()
 
 
 def _receipt_response(receipt: Receipt) -> ResponseReturnValue:

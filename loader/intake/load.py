@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake import landing
-from loader.intake.decode import DECODERS, Decoder, ReadFailure, format_of_file
+from loader.intake.decode import NOTHING_SAID, Decoder, ReadFailure, Said, format_of_file, open_body
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Options, settle, settle_rejects
 from loader.intake.sql import run
@@ -91,8 +91,9 @@ def load(
             earlier = _came_before(connection, table, origin)
             if earlier is not None:
                 return earlier
-            landing.fill(connection, table, open_decoder(), progress)
-            receipt = settle(connection, contract, table, origin, options)
+            decoder = open_decoder()
+            landing.fill(connection, table, decoder, progress)
+            receipt = settle(connection, contract, table, replace(origin, format=decoder.found), options)
             if options.dry_run:
                 raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=()))
             return receipt
@@ -133,11 +134,13 @@ def load_stream(
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
     lock_seconds: int | None = None,
+    said: Said = NOTHING_SAID,
 ) -> Receipt:
-    """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
+    """Load a body of a format that :func:`~loader.intake.decode.open_body` knows; see :func:`load`."""
     return load(
-        engine, contract, table, lambda: DECODERS[format_](stream, table), origin, options, progress, lock_seconds
-    )
+        engine, contract, table, lambda: open_body(stream, table, format_, said), origin, options, progress,
+        lock_seconds,
+    )  # fmt: skip
 
 
 def load_file(
@@ -152,6 +155,7 @@ def load_file(
     options: Options = KEEP_AND_LOAD,
     again: bool = False,
     progress: Progress | None = None,
+    said: Said = NOTHING_SAID,
 ) -> Receipt:
     """Load a file. One that is loaded already, and stands, is not loaded again.
 
@@ -169,7 +173,7 @@ def load_file(
         origin = Origin(door, principal, path.name, content_hash, idempotency_key)
 
         def open_decoder() -> Decoder:
-            return DECODERS[format_of_file(path.name)](file, table)
+            return open_body(file, table, format_of_file(path.name), said)
 
         return load(engine, contract, table, open_decoder, origin, options, progress)
 

@@ -45,7 +45,8 @@ class Receipt:
 
     ``load_id`` is ``None`` for a dry run. ``repeated`` is true when this body or key had been
     loaded before and nothing was done. ``releases`` are receipts of the loads by which rows
-    that had been waiting came in.
+    that had been waiting came in. ``format`` is what the body turned out to be: ``format`` and, as far as
+    it has them, ``encoding``, ``bom``, ``separator``, ``quote``, ``decimal``, ``sheet``, ``packed``.
     """
 
     load_id: int | None
@@ -61,6 +62,7 @@ class Receipt:
     warnings: tuple[Warned, ...] = ()
     rejects: tuple[RowFault, ...] = ()
     releases: tuple[Receipt, ...] = ()
+    format: dict[str, Any] | None = None
     repeated: bool = field(default=False, compare=False)
 
     @property
@@ -83,6 +85,7 @@ class Receipt:
             "table": self.table,
             "door": self.door,
             "status": self.status,
+            "format": self.format,
             "received": self.received,
             "accepted": self.accepted,
             "waiting": self.waiting,

@@ -69,7 +69,7 @@ def _finish(
     receipt = _judge_and_store(connection, contract, table, load_id, origin.door, options)
     releases = _release(connection, contract, table, receipt)
     loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
-    return replace(receipt, releases=tuple(releases))
+    return replace(receipt, releases=tuple(releases), format=origin.format)
 
 
 def _release(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> list[Receipt]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -27,6 +28,8 @@ class Origin:
     content_hash: str | None = None
     idempotency_key: str | None = None
     cause_load_id: int | None = None
+    #: What the body turned out to be: its format, and its dialect where it has one.
+    format: dict[str, Any] | None = None
 
 
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
@@ -45,6 +48,7 @@ def open_load(connection: Connection, table: Table, origin: Origin, on_reject: s
             cause_load_id=origin.cause_load_id,
             on_reject=on_reject,
             contract_fingerprint=fingerprint,
+            format=origin.format,
         )
         .returning(Load.load_id)
     )
@@ -177,4 +181,5 @@ def read_receipt(connection: Connection, load_id: int) -> Receipt | None:
             for r in rejects
         ),
         releases=tuple(release for release in releases if release is not None),
+        format=load.format,
     )

@@ -79,6 +79,8 @@ class Load(Base):
     cause_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
     contract_fingerprint: Mapped[str | None]
     message: Mapped[str | None]
+    #: What the body turned out to be; NULL where there was none, as from a form.
+    format: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (
         sa.CheckConstraint(_one_of("status", LOAD_STATUSES), name="status"),
