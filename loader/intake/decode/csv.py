@@ -192,7 +192,7 @@ class CsvDecoder:
         for index, doubt in sorted(doubts.items()):
             row = {name: values[index].as_py() for name, values in columns.items()}
             payload = {name: value and value.replace("\0", SHOWN_NUL) for name, value in row.items()}
-            unreadable.append(Unreadable(numbers[index].as_py(), "data_type", doubt.message, payload, doubt.column))
+            unreadable.append(Unreadable(numbers[index].as_py(), "unreadable", doubt.message, payload, doubt.column))
         keep = pa.array([index not in doubts for index in range(len(numbers))])
         for name, values in columns.items():
             columns[name] = values.filter(keep)
@@ -217,7 +217,8 @@ class CsvDecoder:
                 culprit = culprit or name
                 payload[name] = value.decode("utf-8", "backslashreplace")
             payload[name] = payload[name] and str(payload[name]).replace("\0", SHOWN_NUL)
-        return Unreadable(number, "unreadable", f"is not {self._text.encoding.upper()} text", payload, culprit)
+        message = f"is not {self._text.encoding.upper()} text; say the encoding if it is another"
+        return Unreadable(number, "unreadable", message, payload, culprit)
 
 
 def _as_text(column: pa.Array, broken: set[int]) -> pa.Array:

@@ -45,7 +45,7 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0": "an old or locked Excel file: save it as .xlsx without a password",
 }
 #: A letter of UTF-8 beyond ASCII.
-_UTF8_LETTER = re.compile(rb"[\xc3-\xf4][\x80-\xbf]|\xc2[\xa0-\xbf]")
+_UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 #: What no text in Windows-1252 holds: control characters, and the five bytes that mean nothing.
 _NEVER_WESTERN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
 _WESTERN_LETTER = "[\xc0-\xd6\xd8-\xf6\xf8-\xff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]"

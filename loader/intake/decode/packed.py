@@ -28,6 +28,7 @@ MOST_TIMES = 250
 #: Up to here the ratio does not count.
 _FREE_BYTES = 64 << 20
 _PIECE = 1 << 20
+_BUFFER = 1 << 17
 #: Bytes of a zip's list of members; a member takes about a hundred.
 _MOST_LISTING = 1 << 20
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -94,8 +95,10 @@ class Unpacking:
 
 
 def unpack_gzip(stream: BinaryIO) -> BinaryIO:
-    """What a gzip stream holds."""
-    return io.BufferedReader(Unpacked(gzip.GzipFile(fileobj=stream), size_of(stream), "gzip"), _PIECE)
+    """What a gzip stream holds; raises :class:`ReadFailure`, as reading does."""
+    if not size_of(stream):
+        raise ReadFailure("the gzip is cut off: it is empty; send it whole")
+    return io.BufferedReader(Unpacked(gzip.GzipFile(fileobj=stream), size_of(stream), "gzip"), _BUFFER)
 
 
 def size_of(stream: BinaryIO) -> int:
@@ -122,7 +125,7 @@ def _check_listing(stream: BinaryIO, what: str) -> None:
     stream.seek(start)
     tail = stream.read(end - start)
     place = tail.rfind(_END)
-    if place < 0:
+    if place < 0 or place + 22 > len(tail):
         raise ReadFailure(f"the {what} is cut off, or is none: its list of members is missing")
     (size,) = struct.unpack_from("<L", tail, place + 12)
     wide = place - 20 - 56
@@ -141,7 +144,7 @@ def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) ->
         opened = archive.open(member)
     except (*_DAMAGED, ValueError) as error:
         raise ReadFailure(f"the {what} can't be read: {error}") from error
-    return io.BufferedReader(Unpacked(opened, max(1, member.compress_size), what), _PIECE)
+    return io.BufferedReader(Unpacked(opened, max(1, member.compress_size), what), _BUFFER)
 
 
 def data_member(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> zipfile.ZipInfo:
