@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from loader.app import create_app
 from loader.commands.load import load as load_command
 from loader.intake.decode import MEDIA_TYPES, ReadFailure, format_of_file
-from tests.conftest import ROOT
+from loader.settings import Settings
+from tests.conftest import ROOT, run_sql
 from tests.doors.test_api import Caller
 from tests.intake.lab import parquet
 from tests.intake.pages import MAY_WRITE, cell, compare
 from tests.intake.sheets import by_hand, inline, workbook, zipped
-from tests.pages.desk import Desk
+from tests.pages.desk import PROJECT, Desk
 
 HEADER = b"team_id,name\n"
 SHEET = [["team_id", "name"], [1, "A"]]
@@ -169,7 +172,25 @@ tests compare.
 | input | file | API | command |
 | --- | --- | --- | --- |
 """
+EMPTY = "; ".join(
+    f"delete from {name}"
+    for name in ("staging_desk.teams", "staging_desk.teams__history", "ledger.rejects", "ledger.loads")
+)
 _found: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def door(server: Settings, desk_template: str) -> Iterator[tuple[Desk, Caller]]:
+    """The desk's app on one database for all files, and a program with a token."""
+    name = f"bad_{uuid.uuid4().hex[:12]}"
+    run_sql(server, f"create database {name} template {desk_template}")
+    settings = replace(server, database=name, project_dir=PROJECT)
+    app = create_app(settings)
+    here = app.extensions["gatehouse"]
+    desk = Desk(settings, here.engine, here.contract(), app, app.test_client())
+    yield desk, Caller(desk)
+    here.engine.dispose()
+    run_sql(server, f"drop database {name} with (force)")
 
 
 def media_type(name: str) -> tuple[str, dict[str, str]]:
@@ -230,10 +251,12 @@ def line_of(bad: Bad, api: str, command: str) -> str:
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name.encode("ascii", "replace").decode())
 # Arrow shows a row to its handler as text only, and complains aside when it is none
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_bad_input(desk: Desk, tmp_path: Path, bad: Bad) -> None:
+def test_bad_input(door: tuple[Desk, Caller], tmp_path: Path, bad: Bad) -> None:
+    desk, caller = door
     body = bad.body()
-    api = by_api(Caller(desk), bad, body)
-    desk.execute("delete from staging_desk.teams; delete from staging_desk.teams__history")
+    desk.execute(EMPTY)
+    api = by_api(caller, bad, body)
+    desk.execute(EMPTY)
     path = tmp_path / bad.name
     path.write_bytes(body)
     line = _found[bad.name] = line_of(bad, api, by_command(desk, bad, path))

@@ -261,7 +261,7 @@ def test_a_locked_archive_is_refused() -> None:
 
 def test_a_bomb_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "_FREE_BYTES", 1 << 20)
-    rows = CSV + b"1,aaaaaaaa\n" * 5_000_000
+    rows = CSV + (b"1," + b"a" * 200 + b"\n") * 300_000
     bombs = [("csv.gz", gzip.compress(rows)), ("zip", zipped({"a.csv": rows}))]
     for format_, body in bombs:
         tracemalloc.start()
@@ -269,7 +269,7 @@ def test_a_bomb_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(ReadFailure, match="more than 250 times its size"):
                 for _ in open_body(io.BytesIO(body), CONTRACT.table("lab", "notes"), format_):
                     pass
-            assert tracemalloc.get_traced_memory()[1] < 24 << 20, "it holds 55 MB"
+            assert tracemalloc.get_traced_memory()[1] < 24 << 20, "it holds 60 MB"
         finally:
             tracemalloc.stop()
     monkeypatch.setattr(packed, "MOST_BYTES", 1 << 20)

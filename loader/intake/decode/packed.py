@@ -98,7 +98,7 @@ def unpack_gzip(stream: BinaryIO) -> BinaryIO:
     """What a gzip stream holds; raises :class:`ReadFailure`, as reading does."""
     if not size_of(stream):
         raise ReadFailure("the gzip is cut off: it is empty; send it whole")
-    return io.BufferedReader(Unpacked(gzip.GzipFile(fileobj=stream), size_of(stream), "gzip"), _BUFFER)
+    return io.BufferedReader(Unpacked(gzip.GzipFile(fileobj=stream, mode="rb"), size_of(stream), "gzip"), _BUFFER)
 
 
 def size_of(stream: BinaryIO) -> int:
