@@ -99,7 +99,7 @@ class Window:
                 raise ReadFailure("the body is nested too deeply") from error
             except json.JSONDecodeError as error:
                 if self._is_whole:
-                    raise self.failure(f"is not JSON: {error.msg}", error.pos) from error
+                    raise self.failure(f"is not JSON: {error.msg.removesuffix(' at')}", error.pos) from error
             except ValueError as error:
                 raise ReadFailure(f"the body {error}") from error
             else:

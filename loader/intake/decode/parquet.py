@@ -35,14 +35,14 @@ class ParquetDecoder:
             whole = pq.ParquetFile(stream)
             names = whole.schema_arrow.names
         except _UNREADABLE as error:
-            raise ReadFailure(f"this is not a Parquet file: {error}") from error
+            raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
         self.rows = whole.metadata.num_rows
         try:
             # a value that a small file repeats a million times is then held once
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
         except _UNREADABLE as error:
-            raise ReadFailure(f"this is not a Parquet file: {error}") from error
+            raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
 
     def __iter__(self) -> Iterator[Batch]:
         last = 0
