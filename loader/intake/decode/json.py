@@ -197,7 +197,8 @@ class JsonDecoder:
 
 def _sentence(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno} (character {error.pos})"
+        what = error.msg.removesuffix(" at")
+        return f"is not JSON: {what} at line {error.lineno}, column {error.colno} (character {error.pos})"
     if isinstance(error, UnicodeDecodeError):
         return f"is not UTF-8 (byte {error.start})"
     return str(error)
