@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from loader.commands.progress import contract_of, counted, rows_of
 from loader.contract.model import Contract, Table
 from loader.database import connection_faults, make_engine, require_version
-from loader.intake.decode import ReadFailure
+from loader.intake.decode import ReadFailure, Said
 from loader.intake.delete import why_not
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
@@ -68,6 +68,11 @@ _wait = click.option(
     type=click.Choice(["wait"]),
     help="With --delete: rows whose parent goes wait for it. Without this, such a parent stays.",
 )
+@click.option("--separator", help="Of a CSV: comma, semicolon, tab, bar, or the sign itself. Found out if not said.")
+@click.option("--quote", help="Of a CSV: double or single, or the sign itself. Found out if not said.")
+@click.option("--decimal", help="Of a CSV: point or comma, or the sign itself. Found out if not said.")
+@click.option("--encoding", help="Of a text, such as utf-8, utf-16 or windows-1252. Found out if not said.")
+@click.option("--sheet", help="Of a workbook, by name or number. The first that is not empty if not said.")
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
 @_wait
 @click.pass_obj
@@ -82,8 +87,20 @@ def load(
     cascade: str | None,
     as_json: bool,
     wait_seconds: int | None,
+    separator: str | None,
+    quote: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
 ) -> int:
-    """Load files into a table: CSV, JSON, NDJSON or Parquet, as their names say."""
+    """Load files into a table: CSV, JSON, NDJSON, Parquet or Excel, as their names say.
+
+    They may be packed: .gz after the name, or a .zip that holds one file.
+    """
+    try:
+        said = Said.of(separator=separator, quote=quote, decimal=decimal, encoding=encoding, sheet=sheet)
+    except ReadFailure as error:
+        raise Remedy(f"{error}.") from None
     contract = contract_of(settings)
     table = find_table(contract, table_id)
     if "file" not in table.doors:
@@ -102,7 +119,7 @@ def load(
                 receipt = load_file(
                     engine, contract, table, path, principal=person(), again=again,
                     options=options, progress=progress,
-                    lock_seconds=wait_seconds, waiting=_say_waiting,
+                    lock_seconds=wait_seconds, waiting=_say_waiting, said=said,
                 )  # fmt: skip
         except (LoadFailed, ReadFailure) as error:
             click.echo(f"{shown}: nothing was loaded: {error}", err=True)
@@ -144,6 +161,8 @@ def _words(receipt: Receipt, path: Path) -> str:
         f"{receipt.accepted:,} accepted, {receipt.waiting:,} waiting, "
         f"{receipt.rejected:,} rejected, {receipt.duplicates:,} duplicates"
     ]
+    if receipt.format is not None and len(receipt.format) > 1:
+        lines.append("  read as " + ", ".join(f"{name} {_sign(value)}" for name, value in receipt.format.items()))
     if receipt.status == "refused":
         lines.append("  refused whole: nothing was loaded")
     for warned in receipt.warnings:
@@ -176,6 +195,10 @@ def words_of_cascades(receipt: Receipt) -> list[str]:
         f"(load {cascade.load_id})"
         for cascade in receipt.cascades
     ]
+
+
+def _sign(value: Any) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", ".": "point", True: "yes"}.get(value, str(value))
 
 
 @click.command()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loader.contract.draft import DraftColumn, DraftTable
-from loader.intake.decode.json import parse
+from loader.intake.decode.json_text import parse
 from loader.remedy import Remedy
 
 #: Rows of a sample that are looked at.

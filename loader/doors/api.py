@@ -8,7 +8,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from loader.doors import problems
 from loader.doors.openapi import describe_table, openapi
 from loader.doors.patience import patience
 from loader.doors.problems import problem
-from loader.intake.decode import MEDIA_TYPES
+from loader.intake.decode import MEDIA_TYPES, OPTIONS, ReadFailure, Said
 from loader.intake.delete import why_not
 from loader.intake.load import (
     KeyReused,
@@ -50,8 +50,6 @@ _MAX_REPLAY = 1 << 20
 #: and behind each sign at which it may cut the cell in two, since the reader's own separator is
 #: not known and quotes don't hold against another one. Full-width signs count in some languages.
 _FORMULA = re.compile(r"(^|[;|\t\r\n])(?=\s*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
-#: A JSON body is read whole; larger ones belong into NDJSON, which is read line by line.
-_MAX_JSON = 16 << 20
 
 
 @api.post("/loads/<source>/<table>")
@@ -61,14 +59,21 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if "api" not in target.doors:
         return problem(403, f"The contract opens no door for the API to {target.id}.")
     format_ = MEDIA_TYPES.get(request.mimetype)
-    if format_ is None or (request.content_encoding or "identity") != "identity":
-        return problem(
-            415, f"Send one of: {', '.join(MEDIA_TYPES)}, without Content-Encoding.",
-        )  # fmt: skip
-    chosen = _chosen(_LOAD_OPTIONS)
+    packing = (request.content_encoding or "identity").lower()
+    if format_ is None or packing not in ("identity", "gzip"):
+        return problem(415, f"Send one of: {', '.join(MEDIA_TYPES)}, as it is or with Content-Encoding: gzip.")
+    if packing == "gzip":
+        if format_ == "zip":
+            return problem(415, "A zip archive is packed already: send it without Content-Encoding.")
+        format_ += ".gz"
+    chosen = _chosen(_LOAD_OPTIONS, OPTIONS)
     options = Options(
         chosen["on_reject"] or "quarantine", chosen["dry_run"] == "true", chosen["op"] or "load", chosen["cascade"],
     )  # fmt: skip
+    try:
+        said = Said.of(**{name: chosen[name] for name in OPTIONS})
+    except ReadFailure as error:
+        return problem(400, f"Nothing was loaded: {error}.")
     if options.op == "delete" and (reason := why_not(target)):
         return problem(422, f"{reason}.")
     if options.op == "load" and options.cascade:
@@ -77,9 +82,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if key is not None and not 1 <= len(key) <= 255:
         return problem(400, "An Idempotency-Key has 1 to 255 characters.")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
-        digest, size = _spool(body)
-        if format_ == "json" and size > _MAX_JSON:
-            return problem(413, "A JSON body has at most 16 MB; send application/x-ndjson.")
+        digest = _spool(body)
         origin = Origin("api", g.principal, None, digest, key)
         here = gatehouse()
         try:
@@ -93,6 +96,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
                     origin,
                     options,
                     lock_seconds=seconds_left(),
+                    said=said,
                 )
         except LoadFailed as error:
             if error.is_body:
@@ -115,16 +119,20 @@ _LOAD_OPTIONS = {
 _UNDO_OPTIONS = {name: _LOAD_OPTIONS[name] for name in ("dry_run", "cascade")}
 
 
-def _chosen(options: dict[str, tuple[str, ...]]) -> dict[str, str | None]:
-    """The query's options, each one of those it may be or ``None``; anything else ends the request."""
-    unknown = set(request.args) - set(options)
+def _chosen(options: dict[str, tuple[str, ...]], free: Iterable[str] = ()) -> dict[str, str | None]:
+    """The query's options, each one of those it may be or ``None``; anything else ends the request.
+
+    ``free`` ones are judged by who reads them.
+    """
+    names = [*options, *free]
+    unknown = set(request.args) - set(names)
     if unknown:
-        *most, last = sorted(options)
+        *most, last = sorted(names)
         abort(400, f"There is no option {min(unknown)!r}; there are {', '.join(most)} and {last}.")
     for name, values in options.items():
         if request.args.get(name, values[0]) not in values:
             abort(400, f"{name} is {' or '.join(f'`{value}`' for value in values)}.")
-    return {name: request.args.get(name) for name in options}
+    return {name: request.args.get(name) for name in names}
 
 
 @api.post("/loads/<int:load_id>/undo")
@@ -158,7 +166,7 @@ def post_undo(load_id: int) -> ResponseReturnValue:
     return response
 
 
-def _spool(body: IO[bytes]) -> tuple[str, int]:
+def _spool(body: IO[bytes]) -> str:
     """Take the whole body before anything is done: who hangs up leaves nothing behind."""
     digest, size = hashlib.sha256(), 0
     while piece := request.stream.read(_CHUNK):
@@ -168,7 +176,7 @@ def _spool(body: IO[bytes]) -> tuple[str, int]:
     if request.content_length is not None and size < request.content_length:
         abort(400, "The body ended before its Content-Length. Nothing was loaded.")
     body.seek(0)
-    return digest.hexdigest(), size
+    return digest.hexdigest()
 
 
 def _receipt_response(receipt: Receipt) -> ResponseReturnValue:

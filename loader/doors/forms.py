@@ -169,6 +169,7 @@ class _OneRow:
 
     def __init__(self, row: dict[str, str | None]) -> None:
         self.columns = tuple(row)
+        self.found = None
         self._row = row
 
     def __iter__(self) -> Iterator[Batch]:

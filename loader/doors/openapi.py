@@ -6,6 +6,9 @@ from typing import Any
 
 from loader.contract.model import Column, Contract, Table
 from loader.contract.types import DataType
+from loader.intake.decode import MEDIA_TYPES
+from loader.intake.decode.encoding import ENCODINGS
+from loader.intake.decode.said import DECIMALS, QUOTES, SEPARATORS
 
 _JSON_TYPES: dict[str, dict[str, Any]] = {
     "smallint": {"type": "integer", "minimum": -(2**15), "maximum": 2**15 - 1},
@@ -194,6 +197,12 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
                 "description": "Judge, and change nothing.",
             },
             *([_OP, _CASCADE] if table.load == "versions" else []),
+            {
+                "name": "Content-Encoding", "in": "header",
+                "schema": {"enum": ["identity", "gzip"]},
+                "description": "How the body is packed.",
+            },
+            *_DIALECT,
         ],
         "requestBody": {
             "required": True,
@@ -201,7 +210,11 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
                 "application/json": {"schema": _one_or_many(name, table), "example": [example]},
                 "application/x-ndjson": {"schema": {"type": "string"}},
                 "text/csv": {"schema": {"type": "string"}},
-                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+                **{
+                    media_type: {"schema": {"type": "string", "format": "binary"}}
+                    for media_type, format_ in MEDIA_TYPES.items()
+                    if format_ in ("parquet", "xlsx", "zip")
+                },
             },
         },
         "responses": {
@@ -244,6 +257,19 @@ def key_schema(table: Table) -> dict[str, Any]:
     if set(example) == set(table.primary_key):
         schema["examples"] = [example]
     return schema
+
+
+#: What a caller may say of a CSV or workbook; what is not said is found out.
+_DIALECT: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "schema": schema, "description": f"{words}; found out if it is not said."}
+    for name, schema, words in (
+        ("separator", {"enum": [*SEPARATORS]}, "What parts the fields of a CSV"),
+        ("quote", {"enum": [*QUOTES]}, "The quotation mark of a CSV"),
+        ("decimal", {"enum": [*DECIMALS]}, "The decimal sign of a CSV"),
+        ("encoding", {"enum": [*ENCODINGS]}, "The encoding of a text"),
+        ("sheet", {"type": "string"}, "A sheet of a workbook, by name or by number from 1"),
+    )
+]
 
 
 def _receipt(words: str) -> dict[str, Any]:
@@ -370,6 +396,10 @@ _RECEIPT: dict[str, Any] = {
         "door": _TEXT,
         "status": {"enum": ["succeeded", "refused", "failed", "running", "dry_run"]},
         **{name: {"type": "integer", "minimum": 0} for name in _COUNTS},
+        "format": {
+            "type": ["object", "null"],
+            "description": "What the body turned out to be: format, encoding, separator, quote, decimal, sheet, packed",
+        },
         "warnings": {"type": "array", "items": {"type": "object"}},
         "rejects": {"type": "array", "items": {"type": "object"}},
         "releases": {"type": "array", "items": {"type": "object"}},

@@ -2,8 +2,7 @@
 
 A row goes straight from the landing into the mirror when all its values are plainly spelled,
 no rule that refuses is broken, every parent stands, and nothing stands or was deleted under its
-key yet. What
-is left (``rest``) is judged in detail.
+key yet. What is left (``rest``) is judged in detail.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Relationship, Table
 from loader.contract.types import identifier
-from loader.intake import landing
+from loader.intake import landing, lineage
 from loader.intake.ahead import ReadAhead
 from loader.intake.decode import Batch, ReadFailure
 from loader.intake.landing import Plainness, Progress
@@ -39,7 +39,7 @@ def suits(table: Table) -> bool:
 
     Not where a table refers to itself: a row that is taken out again may be another's parent.
     """
-    return all(r.parent != (table.source, table.name) for r in table.relationships if r.severity == "error")
+    return all(r.parent != (table.source, table.name) for r in table.relationships)
 
 
 def bring(
@@ -157,19 +157,20 @@ class _Copying:
 
 
 def _take_out(connection: Connection, contract: Contract, table: Table, load_id: int) -> None:
-    """Take the copied rows that break a rule or lack a parent out of the mirror again."""
+    """Take the copied rows that break a rule, lack a parent or had been deleted out of the mirror again."""
     joins, lacking = [], []
     for index, relationship in enumerate(r for r in table.relationships if r.severity == "error"):
         parent, lacks = _parent(contract, relationship, f"_parent_{index}")
         joins.append(parent)
         lacking.append(lacks)
     stands = " and ".join(rule.stands for rule in table.errors()) or "true"
+    against = [f"not ({stands})", *lacking, lineage.was_deleted(table, "t")]
     # most loads have no such row: looking for them can be shared among workers, deleting can't
     run(
         connection,
         "create temp table spoken_against on commit drop as "
         f"select t.ctid as _place, t._row from {table.mirror} as t {' '.join(joins)} "
-        f"where t._load_id = {load_id} and ({' or '.join([f'not ({stands})', *lacking])})",
+        f"where t._load_id = {load_id} and ({' or '.join(against)})",
     )
     # by their place, which only a nested loop looks up
     run(connection, "set local enable_nestloop = on")

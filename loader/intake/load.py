@@ -28,7 +28,7 @@ from loader.contract.types import literal
 from loader.database import ended_by
 from loader.intake import bulk, few, landing
 from loader.intake.aftermath import CanNotStand
-from loader.intake.decode import DECODERS, Batch, Decoder, ReadFailure, format_of_file
+from loader.intake.decode import NOTHING_SAID, Batch, Decoder, ReadFailure, Said, format_of_file, open_body
 from loader.intake.delete import settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
@@ -135,8 +135,9 @@ def _delete(
 ) -> Receipt:
     if reason := why_not(table):
         raise ReadFailure(reason)
-    arrival = Arrival(landing.fill(connection, table, open_decoder(), progress))
-    return settle_deletes(connection, contract, table, origin, options, arrival)
+    decoder = open_decoder()
+    arrival = Arrival(landing.fill(connection, table, decoder, progress))
+    return settle_deletes(connection, contract, table, replace(origin, format=decoder.found), options, arrival)
 
 
 def _bring_and_settle(
@@ -148,7 +149,8 @@ def _bring_and_settle(
     options: Options,
     progress: Progress | None,
 ) -> Receipt:
-    batches = iter(open_decoder())
+    decoder = open_decoder()
+    batches = iter(decoder)
     begun: list[Batch] = []
     while sum(batch.received for batch in begun) < landing.BULK and (batch := next(batches, None)) is not None:
         begun.append(batch)
@@ -165,12 +167,15 @@ def _bring_and_settle(
             return Arrival(received, are_in=True)
         return Arrival(landing.fill(connection, table, begun, progress))
 
+    arrival: Arrival | Callable[[int], Arrival]
     if is_large and options.on_reject != "refuse" and bulk.suits(table):
-        return settle(connection, contract, table, origin, options, bring_large)
-    if not is_large and few.suits(table, begun):
-        return settle(connection, contract, table, origin, options, bring_few)
-    arrival = Arrival(landing.fill(connection, table, all_batches, progress))
-    return settle(connection, contract, table, origin, options, arrival)
+        arrival = bring_large
+    elif not is_large and few.suits(table, begun):
+        arrival = bring_few
+    else:
+        arrival = Arrival(landing.fill(connection, table, all_batches, progress))
+    # what the body is, is certain once its first rows have been read
+    return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrival)
 
 
 def load_stream(
@@ -183,15 +188,16 @@ def load_stream(
     options: Options = KEEP_AND_LOAD,
     progress: Progress | None = None,
     lock_seconds: float | None = None,
+    said: Said = NOTHING_SAID,
 ) -> Receipt:
-    """Load a body of a format that :data:`~loader.intake.decode.DECODERS` knows; see :func:`load`."""
+    """Load a body of a format that :func:`~loader.intake.decode.open_body` knows; see :func:`load`."""
     with contextlib.ExitStack() as kept:
         body = stream if stream.seekable() else kept.enter_context(_kept(stream))
         begin = body.tell()
 
         def open_decoder() -> Decoder:
             body.seek(begin)
-            return DECODERS[format_](body, table)
+            return open_body(body, table, format_, said)
 
         return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds)
 
@@ -218,6 +224,7 @@ def load_file(
     progress: Progress | None = None,
     lock_seconds: float | None = None,
     waiting: Waiting | None = None,
+    said: Said = NOTHING_SAID,
 ) -> Receipt:
     """Load a file. One that is loaded already, and stands, is not loaded again.
 
@@ -241,7 +248,7 @@ def load_file(
             if _state(file) != stood:
                 raise ReadFailure("the file changed while it was read; load it again when nobody writes to it")
             file.seek(0)
-            return DECODERS[format_of_file(path.name)](file, table)
+            return open_body(file, table, format_of_file(path.name), said)
 
         return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting)
 

@@ -46,7 +46,9 @@ class Receipt:
     ``load_id`` is ``None`` for a dry run. ``repeated`` is true when this body or key had been
     loaded before and nothing was done. ``releases`` are receipts of the loads by which rows
     that had been waiting came in, ``cascades`` of those by which rows were set to waiting
-    because their parent went.
+    because their parent went. ``format`` is what the body turned out to be: ``format`` and, as
+    far as it has them, ``encoding``, ``bom``, ``separator``, ``quote``, ``decimal``, ``sheet``,
+    ``packed``.
     """
 
     load_id: int | None
@@ -63,6 +65,7 @@ class Receipt:
     rejects: tuple[RowFault, ...] = ()
     releases: tuple[Receipt, ...] = ()
     cascades: tuple[Receipt, ...] = ()
+    format: dict[str, Any] | None = None
     repeated: bool = field(default=False, compare=False)
 
     @property
@@ -85,6 +88,7 @@ class Receipt:
             "table": self.table,
             "door": self.door,
             "status": self.status,
+            "format": self.format,
             "received": self.received,
             "accepted": self.accepted,
             "waiting": self.waiting,

@@ -99,7 +99,7 @@ def _finish(
     receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrival)
     releases = release(connection, contract, [table], load_id) if receipt.accepted else []
     loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
-    return replace(receipt, releases=tuple(releases))
+    return replace(receipt, releases=tuple(releases), format=origin.format)
 
 
 def release(connection: Connection, contract: Contract, changed: list[Table], cause: int) -> list[Receipt]:
@@ -148,9 +148,8 @@ def judge_and_store(
     """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
     if arrival.are_in:
         warnings = tuple(find_warnings(connection, contract, table, load_id))
-        count = arrival.received
         receipt = Receipt(
-            load_id, table.source, table.name, door, "succeeded", count, accepted=count,
+            load_id, table.source, table.name, door, "succeeded", arrival.received, accepted=arrival.received,
             waiting=0, rejected=0, duplicates=0, warnings=warnings,
         )  # fmt: skip
         loads.close_load(connection, receipt)

@@ -33,6 +33,8 @@ class Origin:
     idempotency_key: str | None = None
     cause_load_id: int | None = None
     op: str = "load"
+    #: What the body turned out to be: its format, and its dialect where it has one.
+    format: dict[str, Any] | None = None
 
 
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
@@ -52,6 +54,7 @@ def open_load(connection: Connection, table: Table, origin: Origin, on_reject: s
             on_reject=on_reject,
             contract_fingerprint=fingerprint,
             op=origin.op,
+            format=origin.format,
         )
         .returning(Load.load_id)
     )
@@ -209,6 +212,7 @@ def _receipt(
         rejects=rejects,
         releases=releases,
         cascades=cascades,
+        format=load.format,
     )
 
 

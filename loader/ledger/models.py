@@ -85,6 +85,8 @@ class Load(Base):
     op: Mapped[str] = mapped_column(server_default="load")
     #: The undo by which the load does not stand any more; ``None`` again when that was undone.
     undone_by_load_id: Mapped[int | None] = mapped_column(sa.ForeignKey("ledger.loads.load_id"))
+    #: What the body turned out to be; NULL where there was none, as from a form.
+    format: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (
         sa.CheckConstraint(_one_of("status", LOAD_STATUSES), name="status"),

@@ -189,11 +189,36 @@ def test_an_empty_array_is_a_load_of_no_rows(caller: Caller) -> None:
 
 def test_other_content_is_not_taken(caller: Caller) -> None:
     assert_problem(caller.call("POST", LOADS, data=b"x", content_type="application/pdf"), 415, "text/csv")
-    packed = gzip.compress(b'{"team_id": 1}')
-    response = caller.call(
-        "POST", LOADS, data=packed, content_type="application/json", headers={"Content-Encoding": "gzip"}
-    )
-    assert_problem(response, 415, "Content-Encoding")
+    for packing, mimetype in (("br", "application/json"), ("gzip", "application/zip")):
+        response = caller.call("POST", LOADS, data=b"x", content_type=mimetype, headers={"Content-Encoding": packing})
+        assert_problem(response, 415, "Content-Encoding")
+
+
+def test_a_body_is_unpacked_and_the_receipt_says_what_it_was(desk: Desk, caller: Caller) -> None:
+    packed = gzip.compress("team_id;name\r\n1;Ü\r\n".encode("utf-16"))
+    response = caller.call("POST", LOADS, data=packed, content_type="text/csv", headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 201, response.text
+    receipt = response.get_json()
+    assert receipt["format"] == {
+        "format": "csv", "encoding": "utf-16-le", "bom": True, "separator": ";", "quote": '"', "decimal": ".",
+        "packed": "gzip",
+    }  # fmt: skip
+    assert caller.call("GET", receipt["links"]["self"]).get_json() == receipt
+    assert desk.rows("select name from staging_desk.teams") == [("Ü",)]
+
+
+def test_what_is_said_of_a_body_is_followed(desk: Desk, caller: Caller) -> None:
+    options = {"separator": "bar", "encoding": "windows-1251", "decimal": "comma", "quote": "single"}
+    body = "team_id|name\n1|'да|нет'\n".encode("cp1251")
+    response = caller.call("POST", LOADS, data=body, content_type="text/csv", query_string=options)
+    assert response.status_code == 201, response.text
+    assert response.get_json()["format"] == {
+        "format": "csv", "encoding": "windows-1251", "separator": "|", "quote": "'", "decimal": ",",
+    }  # fmt: skip
+    assert desk.rows("select name from staging_desk.teams") == [("да|нет",)]
+    for name, word in (("separator", "x"), ("encoding", "x"), ("decimal", "x"), ("quote", "x")):
+        response = caller.call("POST", LOADS, data=body, content_type="text/csv", query_string={name: word})
+        assert_problem(response, 400, name, "Nothing was loaded")
 
 
 def test_what_there_is_not(caller: Caller) -> None:

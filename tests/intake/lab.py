@@ -19,7 +19,7 @@ from loader.contract.model import DOORS, Column, Contract, Relationship, RowRule
 from loader.contract.rules import not_null
 from loader.contract.types import identifier, parse_type
 from loader.intake import load as intake
-from loader.intake.decode import DECODERS, Unreadable
+from loader.intake.decode import NOTHING_SAID, Decoder, Said, Unreadable, open_body
 from loader.intake.receipt import Receipt
 from loader.intake.undo import Undone, undo
 from loader.ledger.loads import Origin
@@ -119,11 +119,13 @@ class Lab:
     def load(self, name: str, text: str | bytes, format_: str = "csv", **more: Any) -> Receipt:
         """A body of that format; ``more`` are the Options' and the Origin's fields."""
         body = text.encode() if isinstance(text, str) else text
+        said = more.pop("said", NOTHING_SAID)
         options = {key: more.pop(key) for key in ("on_reject", "dry_run", "op", "cascade") if key in more}
         origin = Origin(more.pop("door", "api"), "tester", **more)
         return intake.load_stream(
-            self.engine, self.contract, self.table(name), io.BytesIO(body), format_, origin, intake.Options(**options)
-        )
+            self.engine, self.contract, self.table(name), io.BytesIO(body), format_, origin,
+            intake.Options(**options), said=said,
+        )  # fmt: skip
 
     def rows(self, name: str, *rows: tuple[Any, ...] | int, **more: Any) -> Receipt:
         """Rows as tuples in the columns' order, sent as NDJSON; missing ones are absent."""
@@ -211,13 +213,22 @@ class Lab:
 
 def decode(format_: str, body: bytes | str, name: str = "notes") -> tuple[Rows, list[Unreadable]]:
     """What the decoder makes of a body: rows with ``_row``, and those it sets aside, in order."""
+    rows, aside, _ = read(format_, body, name)
+    return rows, aside
+
+
+def read(
+    format_: str, body: bytes | str, name: str = "notes", **said: str
+) -> tuple[Rows, list[Unreadable], dict[str, Any]]:
+    """As :func:`decode`, with what was found."""
     stream = io.BytesIO(body.encode() if isinstance(body, str) else body)
     rows: Rows = []
     aside: list[Unreadable] = []
-    for batch in DECODERS[format_](stream, CONTRACT.table("lab", name)):
+    decoder: Decoder = open_body(stream, CONTRACT.table("lab", name), format_, Said.of(**said))
+    for batch in decoder:
         rows += batch.rows.to_pylist()
         aside += batch.unreadable
-    return rows, sorted(aside, key=lambda row: row.row)
+    return rows, sorted(aside, key=lambda row: row.row), decoder.found or {}
 
 
 def values(rows: Rows) -> Iterator[tuple[Any, ...]]:

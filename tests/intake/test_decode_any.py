@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -89,7 +90,7 @@ def test_every_row_of_a_json_body_is_received_as_it_is(lab: Lab, rows: list[Any]
         outcome(lab, "ndjson", "\n".join(json.dumps(record) for record in records).encode()),
     ]
     assert [receipt.received for receipt in receipts] == [len(rows)] * 2
-    assert receipts[0] == receipts[1]
+    assert replace(receipts[0], format=None) == replace(receipts[1], format=None)
     kept = lab.query("select payload from ledger.rejects order by row")
     words = {word for (payload,) in kept for word in [payload["word"]]} | {word for _, word in lab.mirror("notes")}
     words |= {row[1] for row in lab.history("notes")}

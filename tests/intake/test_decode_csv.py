@@ -65,8 +65,9 @@ def test_a_file_is_read_as_it_stands(body: str, expected: list[tuple[str | None,
         ("x,x\n1,a\n", "first line holds none"),
         ("id," * 5000 + "id\n", "5,001 columns; at most 5,000"),
         ("id," + "x" * 140_000 + "\n1,a\n", "no CSV header: field larger"),
-        ("id,word\n".encode("utf-16"), "UTF-16"),
-        (b"id,w\xffrd\n", "not UTF-8"),
+        ("id,word\n".encode("utf-32"), "UTF-32"),
+        (b"id,w\xffrd\n", "no column 'wÿrd'"),
+        (b"id,w\x81rd\n", "not UTF-8"),
         (HEADER + '1,"a\n2,b\n3,c\n', "quotation mark in row 1"),
         (HEADER + '1,a\n2,"b', "quotation mark in row 2"),
         (HEADER + '1,a\n2,"b""', "quotation mark in row 2"),
@@ -167,7 +168,7 @@ def test_rows_keep_their_numbers_across_pieces_of_the_file(monkeypatch: pytest.M
 
 
 def test_a_row_that_is_not_utf8_is_set_aside_readably() -> None:
-    rows, aside = decode("csv", HEADER.encode() + b"1,a\n2,caf\xe9\n3,c\n")
+    rows, aside = decode("csv", HEADER.encode() + b"1,\xc3\xa9\n2,caf\xe9\n3,c\n")
     assert [row["_row"] for row in rows] == [1, 3]
     assert [(row.row, row.rule, row.column, row.payload) for row in aside] == [
         (2, "unreadable", "word", {"id": "2", "word": "caf\\xe9"})

@@ -8,7 +8,7 @@ from time import process_time
 
 import pytest
 
-from loader.intake.decode import DECODERS, ReadFailure
+from loader.intake.decode import ReadFailure, open_body
 from tests.intake.lab import CONTRACT, Lab, decode, values
 
 
@@ -154,7 +154,7 @@ def test_rows_beyond_one_batch_keep_their_numbers() -> None:
 def test_a_batch_ends_at_so_much_text(format_: str, name: str) -> None:
     lines = [json.dumps({"id": number, name: "x" * (3 << 20)}) for number in range(1, 5)]
     body = "[" + ",".join(lines) + "]" if format_ == "json" else "\n".join(lines)
-    batches = [*DECODERS[format_](BytesIO(body.encode()), CONTRACT.table("lab", "notes"))]
+    batches = [*open_body(BytesIO(body.encode()), CONTRACT.table("lab", "notes"), format_)]
     assert [batch.rows.num_rows + len(batch.unreadable) for batch in batches] == [3, 1]
 
 

@@ -1,4 +1,8 @@
-"""Decoders: from a body's bytes to batches of text, by format."""
+"""Decoders: from a body's bytes to batches of text, by format.
+
+A format is named as a file is: ``csv``, ``csv.gz``, ``zip`` (of one file, whose own name says
+what it is). This table is the one that every door uses.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,20 @@ from loader.contract.model import Table
 from loader.intake.decode.base import Batch, Decoder, ReadFailure, Unreadable
 from loader.intake.decode.csv import CsvDecoder
 from loader.intake.decode.json import JsonDecoder, NdjsonDecoder
+from loader.intake.decode.packed import Unpacking, data_member, open_member, open_zip, to_file, unpack_gzip
 from loader.intake.decode.parquet import ParquetDecoder
+from loader.intake.decode.said import NOTHING_SAID, OPTIONS, Said
+from loader.intake.decode.xlsx import XlsxDecoder
 
-__all__ = ["DECODERS", "MEDIA_TYPES", "Batch", "Decoder", "ReadFailure", "Unreadable",
-           "format_of_file"]  # fmt: skip
+__all__ = ["DECODERS", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "Batch", "Decoder", "ReadFailure", "Said",
+           "Unreadable", "format_of_file", "open_body"]  # fmt: skip
 
-DECODERS: dict[str, Callable[[BinaryIO, Table], Decoder]] = {
+DECODERS: dict[str, Callable[[BinaryIO, Table, Said], Decoder]] = {
     "csv": CsvDecoder,
     "json": JsonDecoder,
     "ndjson": NdjsonDecoder,
     "parquet": ParquetDecoder,
+    "xlsx": XlsxDecoder,
 }
 MEDIA_TYPES = {
     "text/csv": "csv",
@@ -27,18 +35,57 @@ MEDIA_TYPES = {
     "application/x-ndjson": "ndjson",
     "application/ndjson": "ndjson",
     "application/vnd.apache.parquet": "parquet",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/zip": "zip",
 }
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ndjson": "ndjson",
-    ".jsonl": "ndjson", ".parquet": "parquet",
+    ".jsonl": "ndjson", ".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx",
 }  # fmt: skip
+#: Formats that are read out of order.
+_SEEKING = ("parquet", "xlsx")
+_OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".numbers")
 
 
 def format_of_file(name: str) -> str:
     """The format that a file's name says; raises :class:`ReadFailure`."""
-    suffix = PurePath(name).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ReadFailure(
-            f"the name {PurePath(name).name!r} does not say the format; it should end in one of: {', '.join(_SUFFIXES)}"
-        )
-    return _SUFFIXES[suffix]
+    path = PurePath(name.lower())
+    suffix = path.suffix
+    if suffix == ".zip":
+        return "zip"
+    inner = PurePath(path.stem).suffix if suffix == ".gz" else suffix
+    if inner in _SUFFIXES:
+        return _SUFFIXES[inner] + (".gz" if suffix == ".gz" else "")
+    if inner in _OTHER_SHEETS:
+        raise ReadFailure(f"{inner} is not read; save the sheet as .xlsx or .csv")
+    raise ReadFailure(
+        f"the name {PurePath(name).name!r} does not say the format; it should end in one of: "
+        f"{', '.join(_SUFFIXES)}, with .gz after it if it is packed, or .zip"
+    )
+
+
+def open_body(stream: BinaryIO, table: Table, format_: str, said: Said = NOTHING_SAID) -> Decoder:
+    """The decoder of a body in a format of :data:`DECODERS`, packed or not; ``stream`` can seek.
+
+    Raises :class:`ReadFailure`, as taking its batches does.
+    """
+    if format_ == "zip":
+        archive = open_zip(stream)
+        member = data_member(archive, tuple(_SUFFIXES))
+        unpacked = open_member(archive, member, "zip archive")
+        return _open_unpacked(unpacked, table, format_of_file(member.filename), said, "zip")
+    plain, _, packing = format_.partition(".")
+    if packing:
+        return _open_unpacked(unpack_gzip(stream), table, plain, said, "gzip")
+    return DECODERS[plain](stream, table, said)
+
+
+def _open_unpacked(stream: BinaryIO, table: Table, format_: str, said: Said, packing: str) -> Decoder:
+    if format_ not in _SEEKING:
+        return Unpacking(DECODERS[format_](stream, table, said), packing)
+    whole = to_file(stream)
+    try:
+        return Unpacking(DECODERS[format_](whole, table, said), packing, whole)
+    except BaseException:
+        whole.close()
+        raise

@@ -14,6 +14,8 @@ from loader.contract.model import Table
 
 #: More names than this are no table's header; a contract's widest table has far fewer.
 _MOST_COLUMNS = 5000
+#: What stands for a NUL where it is shown: Postgres can't keep one.
+SHOWN_NUL = "\N{SYMBOL FOR NULL}"
 
 
 class ReadFailure(Exception):
@@ -49,9 +51,16 @@ class Batch:
 
 
 class Decoder(Protocol):
-    """``columns``: the table's columns that the body supplies, in the body's order."""
+    """``columns``: the table's columns that the body supplies, in the body's order.
+
+    ``found``: what the body turned out to be, as a receipt shows it; complete when all batches
+    have been taken. ``None`` where there is no body.
+    """
 
     columns: tuple[str, ...]
+
+    @property
+    def found(self) -> dict[str, Any] | None: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
 
@@ -106,6 +115,6 @@ def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list
     for row in rows.filter(poisoned).to_pylist():
         number = row.pop("_row")
         column = next(name for name, value in row.items() if value and "\0" in value)
-        payload = {k: v.replace("\0", "\N{SYMBOL FOR NULL}") if v else v for k, v in row.items()}
+        payload = {k: v.replace("\0", SHOWN_NUL) if v else v for k, v in row.items()}
         unreadable.append(Unreadable(number, "unreadable", "holds a NUL character", payload, column))
     return Batch(rows.filter(pc.invert(poisoned)), unreadable)

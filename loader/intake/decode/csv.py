@@ -5,49 +5,68 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from loader.contract.model import Table
-from loader.intake.decode.base import Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.dialect import DecimalSign, find_header, hinted_separator
+from loader.intake.decode.encoding import Text, open_text
 from loader.intake.decode.misfits import Misfit, Misfits
+from loader.intake.decode.said import NOTHING_SAID, Said
 
 _BLOCK = 4 << 20
 #: Rows set aside, and characters of them, that one batch hands on at most.
 _ASIDE_ROWS = 10_000
 _ASIDE_TEXT = 8 << 20
-_DELIMITERS = (",", ";", "\t", "|")
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class CsvDecoder:
     """A header row of the table's column names, then one row a record.
 
-    An empty field is NULL; an empty field in quotes is an empty text. The separator is the one
-    of comma, semicolon, tab and bar that makes the header's names known.
+    An empty field is NULL; an empty field in quotes is an empty text. Encoding, separator,
+    quotation mark and decimal sign are found out unless said: see
+    :mod:`~loader.intake.decode.encoding` and :mod:`~loader.intake.decode.dialect`.
     """
 
-    def __init__(self, stream: BinaryIO, table: Table) -> None:
-        self._stream = _Peekable(stream)
-        head = self._stream.peek_line()
-        if head.startswith(_UTF8_BOM):
-            head = head[len(_UTF8_BOM) :]
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise ReadFailure("the file is UTF-16; save it as UTF-8")
-        if not head.strip():
-            raise ReadFailure("the file is empty: a header row with column names is expected")
-        try:
-            line = head.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise ReadFailure(f"the header is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
-        self._delimiter, names = _header(line, table)
-        self.columns = check_columns(table, names, has_lines=True)
+    def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
+        self._text = open_text(stream, said.encoding, may_be_western=True)
+        self._stream = _Peekable(self._text)
+        line = self._peek_header()
+        hint = hinted_separator(line)
+        if hint:
+            self._stream.drop_line()
+            line, said = self._peek_header(), replace(said, separator=said.separator or hint)
+        self._header = find_header(line, table, said)
+        self._stream.quote = self._header.quote.encode()
+        self.columns = check_columns(table, self._header.names, has_lines=True)
+        self._decimals = DecimalSign(table, self.columns, said.decimal)
         self._bad = Misfits()
         self._number = 0  # of the last row that has been given its number
         self._unreadable: list[Unreadable] = []
         self._unreadable_text = 0
+
+    @property
+    def found(self) -> dict[str, Any]:
+        return {
+            "format": "csv", **self._text.found, "separator": self._header.separator,
+            "quote": self._header.quote, "decimal": self._decimals.sign,
+        }  # fmt: skip
+
+    def _peek_header(self) -> str:
+        head = self._stream.peek_line()
+        if not head.strip():
+            raise ReadFailure("the file is empty: a header row with column names is expected")
+        try:
+            return head.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise ReadFailure(
+                f"the header is not {self._text.encoding.upper()} (byte {error.start}); say its encoding, or save the "
+                "file as UTF-8"
+            ) from error
 
     def __iter__(self) -> Iterator[Batch]:
         try:
@@ -55,7 +74,8 @@ class CsvDecoder:
                 self._stream,
                 read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=self._delimiter,
+                    delimiter=self._header.separator,
+                    quote_char=self._header.quote,
                     newlines_in_values=True,
                     invalid_row_handler=self._set_aside,
                 ),
@@ -87,7 +107,8 @@ class CsvDecoder:
         except pa.ArrowInvalid as error:
             if "straddl" in str(error):
                 raise ReadFailure(
-                    f"a row is longer than {_BLOCK >> 20} MB, or a quotation mark is opened and never closed"
+                    f"a row is longer than {_BLOCK >> 20} MB, or a quotation mark is opened and never closed, "
+                    f"after row {max(self._number, self._bad.last.number if self._bad.last else 0)}"
                 ) from error
             raise ReadFailure(f"the CSV can't be read: {error}") from error
         finally:
@@ -109,7 +130,10 @@ class CsvDecoder:
     def _is_open(self, line: bytes) -> bool:
         """Whether a quoted field of a file's last line, which no line feed ends, is not closed."""
         try:
-            next(csv.reader([line.decode("latin-1")], delimiter=self._delimiter, strict=True), None)
+            line_of_fields = csv.reader(
+                [line.decode("latin-1")], delimiter=self._header.separator, quotechar=self._header.quote, strict=True
+            )
+            next(line_of_fields, None)
         except csv.Error as error:
             return "unexpected end" in str(error)
         return False
@@ -155,14 +179,31 @@ class CsvDecoder:
                 unreadable.append(self._not_utf8(numbers[index], rows, index))
             batch_numbers = batch_numbers.filter(keep)
             columns = {name: column.filter(keep) for name, column in columns.items()}
+        batch_numbers = self._read_decimals(batch_numbers, columns, unreadable)
         return make_batch(batch_numbers, columns, unreadable)
+
+    def _read_decimals(self, numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list[Unreadable]) -> pa.Array:
+        """Numbers in ``columns`` with a point; the numbers of the rows left when those in doubt are set aside."""
+        if self._header.separator == "," and not self._stream.quotes:
+            return numbers  # no value holds a comma
+        doubts = {doubt.index: doubt for doubt in reversed(self._decimals.read(columns, numbers))}
+        if not doubts:
+            return numbers
+        for index, doubt in sorted(doubts.items()):
+            row = {name: values[index].as_py() for name, values in columns.items()}
+            payload = {name: value and value.replace("\0", SHOWN_NUL) for name, value in row.items()}
+            unreadable.append(Unreadable(numbers[index].as_py(), "unreadable", doubt.message, payload, doubt.column))
+        keep = pa.array([index not in doubts for index in range(len(numbers))])
+        for name, values in columns.items():
+            columns[name] = values.filter(keep)
+        return numbers.filter(keep)
 
     def _misfit(self, number: int, fields: int, text: str) -> Unreadable:
         expected = len(self.columns)
         rule = "too_many_fields" if fields > expected else "too_few_fields"
         return Unreadable(
             number, rule, f"has {fields} fields, and the header has {expected}",
-            {"_line": text.replace("\0", "\N{SYMBOL FOR NULL}")},
+            {"_line": text.replace("\0", SHOWN_NUL)},
         )  # fmt: skip
 
     def _not_utf8(self, number: int, rows: pa.RecordBatch, index: int) -> Unreadable:
@@ -175,26 +216,9 @@ class CsvDecoder:
             except UnicodeDecodeError:
                 culprit = culprit or name
                 payload[name] = value.decode("utf-8", "backslashreplace")
-            payload[name] = payload[name] and str(payload[name]).replace("\0", "\N{SYMBOL FOR NULL}")
-        return Unreadable(number, "unreadable", "is not UTF-8 text", payload, culprit)
-
-
-def _header(line: str, table: Table) -> tuple[str, list[str]]:
-    """The delimiter that makes most names known, and the names; raises :class:`ReadFailure`."""
-    best: tuple[int, str, list[str]] | None = None
-    fault: csv.Error | None = None
-    for delimiter in _DELIMITERS:
-        try:
-            names = next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
-        except csv.Error as error:  # a name of more than 131,072 characters
-            fault = error
-            continue
-        known = len(set(names) & set(table.column_names))
-        if best is None or known > best[0]:
-            best = (known, delimiter, names)
-    if best is None:
-        raise ReadFailure(f"the first line is no CSV header: {fault}") from fault
-    return best[1], best[2]
+            payload[name] = payload[name] and str(payload[name]).replace("\0", SHOWN_NUL)
+        message = f"is not {self._text.encoding.upper()} text; say the encoding if it is another"
+        return Unreadable(number, "unreadable", message, payload, culprit)
 
 
 def _as_text(column: pa.Array, broken: set[int]) -> pa.Array:
@@ -213,19 +237,20 @@ def _as_text(column: pa.Array, broken: set[int]) -> pa.Array:
 
 
 class _Peekable(io.RawIOBase):
-    """A stream whose first line can be seen before it is read, and whose quotes are counted."""
+    """A text whose first line can be seen before it is read, and whose quotation marks are counted."""
 
     _HEADER_LIMIT = 1 << 20
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._ahead = b""
+    def __init__(self, text: Text) -> None:
+        self._ahead = text.head
+        self._rest = text.rest
+        self.quote = b'"'
         self.quotes = 0
         self.last_line = b""
 
     def peek_line(self) -> bytes:
         while b"\n" not in self._ahead and len(self._ahead) < self._HEADER_LIMIT:
-            piece = self._stream.read(1 << 16)
+            piece = self._rest.read(1 << 16)
             if not piece:
                 self._ahead += b"\n"  # a header alone: Arrow asks for the end of its line
                 break
@@ -235,14 +260,18 @@ class _Peekable(io.RawIOBase):
             raise ReadFailure("the first line is longer than a megabyte: this is no CSV header")
         return line.partition(b"\r")[0] if b"\r" in line.rstrip(b"\r") else line
 
+    def drop_line(self) -> None:
+        """Pass over the line that was peeked."""
+        self._ahead = self._ahead[len(self.peek_line()) :].removeprefix(b"\r").removeprefix(b"\n")
+
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        piece = self._ahead[: len(buffer)] or self._stream.read(len(buffer))
+        piece = self._ahead[: len(buffer)] or self._rest.read(len(buffer)) or b""
         self._ahead = self._ahead[len(piece) :] if self._ahead else b""
         buffer[: len(piece)] = piece
-        self.quotes += piece.count(b'"')
+        self.quotes += piece.count(self.quote)
         end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
         self.last_line = piece[end:] if end else self.last_line + piece
         return len(piece)

@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from loader.contract.model import Table
-from loader.intake.decode.base import Batch, ReadFailure, Unreadable, make_batch
+from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, make_batch
+from loader.intake.decode.encoding import open_text
+from loader.intake.decode.json_text import Raw, Window, parse
+from loader.intake.decode.said import NOTHING_SAID, Said
 
 #: A batch ends at so many rows, or so many characters of text.
 _ROWS = 10_000
 _TEXT = 8 << 20
 #: A line longer than this is not one record of a table.
 _LINE_LIMIT = 16 << 20
-
-
-class _Raw(str):
-    """Text that stands in JSON as it is."""
-
-
-class _Number(_Raw):
-    """A number as its digits: a double would change ``0.1`` and 2^53 + 1."""
-
-
-class _NotJson(ValueError):
-    pass
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise _NotJson(f"names {twice!r} twice")
-    return found
-
-
-def _constant(word: str) -> Any:
-    raise _NotJson(f"{word} is not JSON")
-
-
-def parse(text: str) -> Any:
-    """JSON with numbers as their digits; raises ``ValueError`` with the position."""
-    try:
-        return json.loads(
-            text, parse_float=_Number, parse_int=_Number, parse_constant=_constant,
-            object_pairs_hook=_object,
-        )  # fmt: skip
-    except RecursionError as error:
-        raise _NotJson("is nested too deeply") from error
 
 
 def _write(value: Any) -> str:
@@ -63,15 +30,15 @@ def _write(value: Any) -> str:
     open_ = [value]
     while open_:
         value = open_.pop()
-        if isinstance(value, _Raw):
+        if isinstance(value, Raw):
             written.append(value)
         elif isinstance(value, dict):
-            pairs = ((_Raw(", "), _Raw(f"{json.dumps(k, ensure_ascii=False)}: "), v) for k, v in value.items())
+            pairs = ((Raw(", "), Raw(f"{json.dumps(k, ensure_ascii=False)}: "), v) for k, v in value.items())
             parts = [part for pair in pairs for part in pair][1:]
-            open_ += [_Raw("}"), *reversed(parts), _Raw("{")]
+            open_ += [Raw("}"), *reversed(parts), Raw("{")]
         elif isinstance(value, list):
-            parts = [part for item in value for part in (_Raw(", "), item)][1:]
-            open_ += [_Raw("]"), *reversed(parts), _Raw("[")]
+            parts = [part for item in value for part in (Raw(", "), item)][1:]
+            open_ += [Raw("]"), *reversed(parts), Raw("[")]
         else:
             written.append(json.dumps(value, ensure_ascii=False))
     return "".join(written)
@@ -160,28 +127,30 @@ def _is_unicode(text: str) -> bool:
 
 def _storable(text: str) -> str:
     """``text`` as jsonb can keep it: what it can't is shown, not dropped."""
-    text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    text = text.replace("\0", SHOWN_NUL)
     return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class NdjsonDecoder:
     """One JSON object a line; empty lines are passed over. A broken line is one refused row."""
 
-    def __init__(self, stream: BinaryIO, table: Table) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
+        self._text = open_text(stream, said.encoding)
         self._rows = _RowReader(table)
         self.columns = self._rows.columns
+
+    @property
+    def found(self) -> dict[str, Any]:
+        return {"format": "ndjson", **self._text.found}
 
     def __iter__(self) -> Iterator[Batch]:
         return self._rows.batches(self._records())
 
     def _records(self) -> Iterator[Any]:
-        first = True
-        while line := self._stream.readline(_LINE_LIMIT):
+        lines = self._text.lines
+        while line := lines.readline(_LINE_LIMIT):
             if len(line) >= _LINE_LIMIT:
                 raise ReadFailure(f"a line is longer than {_LINE_LIMIT >> 20} MB: write one record a line")
-            if first:
-                line, first = line.removeprefix(b"\xef\xbb\xbf"), False
             if not line.strip():
                 continue
             try:
@@ -192,26 +161,44 @@ class NdjsonDecoder:
 
 
 class JsonDecoder:
-    """A JSON object (one row) or an array of objects."""
+    """A JSON object (one row) or an array of objects, read an element at a time."""
 
-    def __init__(self, stream: BinaryIO, table: Table) -> None:
-        try:
-            body = parse(stream.read().decode("utf-8-sig"))
-        except ValueError as error:
-            raise ReadFailure(f"the body {_sentence(error)}") from error
-        if not isinstance(body, (dict, list)):
+    def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
+        self._text = open_text(stream, said.encoding)
+        self._window = Window(self._text.lines)
+        if self._window.next_sign() not in ("{", "["):
+            self._window.element()  # says where it is no JSON at all
             raise ReadFailure("the body is neither an object nor an array of objects")
-        self._records = body if isinstance(body, list) else [body]
         self._rows = _RowReader(table)
         self.columns = self._rows.columns
 
+    @property
+    def found(self) -> dict[str, Any]:
+        return {"format": "json", **self._text.found}
+
     def __iter__(self) -> Iterator[Batch]:
-        return self._rows.batches(self._records)
+        return self._rows.batches(self._records())
+
+    def _records(self) -> Iterator[Any]:
+        window = self._window
+        if window.next_sign() == "{":
+            yield window.element()
+        else:
+            window.take("[")
+            if window.next_sign() == "]":
+                window.take("]")
+            else:
+                yield window.element()
+                while window.take(",", "]") == ",":
+                    yield window.element()
+        if window.next_sign():
+            raise window.failure("is not JSON: Extra data")
 
 
 def _sentence(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno} (character {error.pos})"
+        what = error.msg.removesuffix(" at")
+        return f"is not JSON: {what} at line {error.lineno}, column {error.colno} (character {error.pos})"
     if isinstance(error, UnicodeDecodeError):
         return f"is not UTF-8 (byte {error.start})"
     return str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
+from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.width import row_width
 
 _ROWS = 65_536
@@ -27,19 +28,21 @@ _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 class ParquetDecoder:
     """The file's columns must be the table's; their types are free, the contract judges."""
 
-    def __init__(self, stream: BinaryIO, table: Table) -> None:
+    found: ClassVar[dict[str, Any]] = {"format": "parquet"}
+
+    def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         try:
             whole = pq.ParquetFile(stream)
             names = whole.schema_arrow.names
         except _UNREADABLE as error:
-            raise ReadFailure(f"this is not a Parquet file: {error}") from error
+            raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
         self.rows = whole.metadata.num_rows
         try:
             # a value that a small file repeats a million times is then held once
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
         except _UNREADABLE as error:
-            raise ReadFailure(f"this is not a Parquet file: {error}") from error
+            raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
 
     def __iter__(self) -> Iterator[Batch]:
         last = 0

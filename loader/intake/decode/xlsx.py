@@ -1,0 +1,151 @@
+"""Excel workbooks (.xlsx): one sheet, a header row of the table's column names, then one row a record.
+
+The parts are read as streams, in pieces: a sheet is never held, whatever it says of its own size.
+The shared texts of a workbook wait in a temporary file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from loader.contract.model import Table
+from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.packed import open_zip
+from loader.intake.decode.said import NOTHING_SAID, Said
+from loader.intake.decode.xlsx_book import Book, Sheet
+from loader.intake.decode.xlsx_sheet import Cell, rows_of
+from loader.intake.decode.xlsx_values import NotAValue, text_of
+
+#: A batch ends at so many rows, or so many characters of text.
+_ROWS = 10_000
+_TEXT = 8 << 20
+
+
+class XlsxDecoder:
+    """The first sheet that is shown and holds anything, unless one is said by name or number.
+
+    The first row that holds anything is the header. Empty rows are passed over, and an empty
+    cell or text is NULL. Rows are counted from 1 after the header, without the empty ones.
+    """
+
+    def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
+        self._book = Book(open_zip(stream, "Excel file"))
+        self._sheet, self._rows = self._choose(said.sheet)
+        header = next(self._rows, {})
+        if not header:
+            raise ReadFailure(f"the sheet {self._sheet.name!r} is empty: a header row with column names is expected")
+        names = [str(header[place].raw) if place in header else "" for place in range(max(header) + 1)]
+        self.columns = check_columns(table, names, has_lines=True)
+        by_name = {column.name: column for column in table.columns}
+        self._columns = [by_name[name] for name in self.columns]
+
+    @property
+    def found(self) -> dict[str, Any]:
+        return {"format": "xlsx", "sheet": self._sheet.name}
+
+    def _choose(self, said: str | None) -> tuple[Sheet, Iterator[dict[int, Cell]]]:
+        if said is not None:
+            sheet = self._book.sheet(said)
+            return sheet, rows_of(self._book, sheet)
+        shown = [sheet for sheet in self._book.sheets if sheet.is_shown]
+        if not shown:
+            raise ReadFailure("the Excel file has no sheet that is shown")
+        for sheet in shown:
+            rows = rows_of(self._book, sheet)
+            first = next(rows, None)
+            if first is not None:
+                return sheet, _with_first(first, rows)
+        return shown[0], iter(())
+
+    def __iter__(self) -> Iterator[Batch]:
+        piece = _Piece(self.columns)
+        for number, cells in enumerate(self._rows, 1):
+            piece.add(number, self._row(number, cells))
+            if piece.is_full:
+                yield piece.batch()
+                piece = _Piece(self.columns)
+        if piece.count:
+            yield piece.batch()
+
+    def _row(self, number: int, cells: dict[int, Cell]) -> list[str | None] | Unreadable:
+        values: list[str | None] = [None] * len(self._columns)
+        fault: tuple[str, str] | None = None
+        for place, cell in cells.items():
+            if place >= len(values):
+                shown = {f"_{place + 1}": str(cell.raw)[:1000] for place, cell in sorted(cells.items())}
+                return Unreadable(
+                    number, "too_many_fields",
+                    f"has a value in column {place + 1} of the sheet, and the header has {len(values)}",
+                    _storable(shown),
+                )  # fmt: skip
+            column = self._columns[place]
+            try:
+                values[place] = text_of(cell, column.type, self._book.is_1904)
+            except NotAValue as error:
+                values[place] = str(cell.raw)
+                fault = fault or (column.name, str(error))
+        if fault is None:
+            fault = self._half_a_pair(values)
+        if fault is not None:
+            # not to be let in on a replay: what the cell shows is not what it holds
+            return Unreadable(
+                number, "unreadable", fault[1], _storable(dict(zip(self.columns, values, strict=True))), fault[0]
+            )
+        return values
+
+    def _half_a_pair(self, values: list[str | None]) -> tuple[str, str] | None:
+        for column, value in zip(self._columns, values, strict=True):
+            if value is not None and not _is_unicode(value):
+                return column.name, "holds half a surrogate pair"
+        return None
+
+
+class _Piece:
+    """The rows of one batch while they come."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._names = columns
+        self._numbers: list[int] = []
+        self._rows: list[list[str | None]] = []
+        self._unreadable: list[Unreadable] = []
+        self._size = 0
+        self.count = 0
+
+    def add(self, number: int, row: list[str | None] | Unreadable) -> None:
+        self.count += 1
+        if isinstance(row, Unreadable):
+            self._unreadable.append(row)
+            self._size += sum(len(value) for value in row.payload.values() if value)
+            return
+        self._numbers.append(number)
+        self._rows.append(row)
+        self._size += sum([len(value) for value in row if value])
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= _ROWS or self._size >= _TEXT
+
+    def batch(self) -> Batch:
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(self._names)
+        arrays = {name: pa.array(values, pa.string()) for name, values in zip(self._names, columns, strict=True)}
+        return make_batch(pa.array(self._numbers, pa.int64()), arrays, self._unreadable)
+
+
+def _with_first(first: dict[int, Cell], rest: Iterator[dict[int, Cell]]) -> Iterator[dict[int, Cell]]:
+    yield first
+    yield from rest
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _storable(payload: Mapping[str, str | None]) -> dict[str, Any]:
+    """``payload`` as jsonb can keep it."""
+    return {
+        name: value and value.replace("\0", SHOWN_NUL).encode("utf-8", "backslashreplace").decode()
+        for name, value in payload.items()
+    }
