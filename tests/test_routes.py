@@ -59,7 +59,8 @@ def test_a_user_who_was_closed_is_out_at_once(desk: Desk) -> None:
 
 def test_every_answer_has_the_headers_that_keep_a_page_closed(desk: Desk) -> None:
     for path in ("/login", "/", "/api/v1/loads", "/nothing", "/healthz", STYLE):
-        headers = desk.client.get(path).headers
+        with desk.client.get(path) as response:
+            headers = response.headers
         for told in ("default-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
             assert told in headers["Content-Security-Policy"], path
         assert headers["X-Content-Type-Options"] == "nosniff", path
