@@ -8,7 +8,7 @@ import sys
 import click
 
 from loader.commands.load import ALL_IN, FAILED, open_database, person, printable, words_of_cascades
-from loader.contract.read import read_contract
+from loader.commands.progress import contract_of
 from loader.intake.aftermath import Bereft
 from loader.intake.undo import NoSuchLoad, Plan, Undone, UndoRefused
 from loader.intake.undo import undo as undo_load
@@ -29,7 +29,7 @@ from loader.settings import Settings
 @click.pass_obj
 def undo(settings: Settings, load_id: int, only_plan: bool, yes: bool, cascade: str | None, as_json: bool) -> int:
     """Undo a load: what it brought goes, what it had replaced stands again."""
-    contract = read_contract(settings.project_dir, settings.state_dir)
+    contract = contract_of(settings)
     engine = open_database(settings)
     try:
         if only_plan or not yes:

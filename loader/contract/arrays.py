@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Element types whose plain spelling stands in JSON without quotes.
 _BARE = {"smallint": "[1-9][0-9]{0,3}", "integer": "[1-9][0-9]{0,8}", "bigint": "[1-9][0-9]{0,17}"}
 #: A JSON string without escapes: neither quotes nor what JSON does not take as it is.
-_WORD = r'"[^"\\[:cntrl:]]*"'
+_WORD = r'"[^"\\\x01-\x1f]*"'
 #: An SQL literal: the pattern of a JSON string.
 _TEXT = r"""'"([^"\\]|\\.)*"'"""
 _QUOTED = ("date", "timestamp", "timestamptz", "time", "uuid")

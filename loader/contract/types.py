@@ -142,6 +142,11 @@ class DataType:
             "uuid": f"^{_UUID}$",
         }.get(self.family)
 
+    @property
+    def is_input(self) -> bool:
+        """Whether Postgres's own input function reads a plain spelling as :meth:`cast` does."""
+        return self.family != "array"
+
     def accepts(self, value: str) -> str:
         """SQL that is true when the text expression ``value`` can be stored as it is meant."""
         if self.format is not None:

@@ -37,9 +37,12 @@ _FIRST_PAUSE = 1
 def suits(table: Table) -> bool:
     """Whether rows may stand in the mirror before all of the load have been judged.
 
-    Not where a table refers to itself: a row that is taken out again may be another's parent.
+    Not where a table refers to itself: a row that is taken out again may be another's parent. Nor
+    where COPY would read a value otherwise than the door does.
     """
-    return all(r.parent != (table.source, table.name) for r in table.relationships)
+    return all(r.parent != (table.source, table.name) for r in table.relationships) and all(
+        column.type.is_input for column in table.columns
+    )
 
 
 def bring(

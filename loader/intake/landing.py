@@ -30,6 +30,8 @@ Progress = Callable[[int], None]
 BULK = 5000
 COPY_SIZE = 1 << 20
 _TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest", "spoken_against")
+#: SQL: a kept row is taken up again.
+NOT_DISMISSED = "dismissed_at = null, dismissed_by = null, dismissed_why = null"
 _QUOTED = arrow_csv.WriteOptions(include_header=False)
 
 
@@ -159,7 +161,7 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
     run(
         connection,
         f"update ledger.rejects as r set status = 'resolved', resolved_load_id = {load_id}, "
-        "resolved_row = a._row, resolved_at = clock_timestamp() "
+        f"resolved_row = a._row, resolved_at = clock_timestamp(), {NOT_DISMISSED} "
         "from pg_temp.arrived as a where a.reject_id = r.reject_id",
     )
     return taken

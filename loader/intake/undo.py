@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.intake import lineage
+from loader.intake import landing, lineage
 from loader.intake.aftermath import Aftermath, Bereft, CanNotStand, key_text
 from loader.intake.load import AS_SHOWN
 from loader.intake.receipt import Receipt
@@ -338,7 +338,9 @@ def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
     """Kept rows do not come in any more; ``these`` is SQL on the ledger's rejects."""
     return run(
         connection,
-        f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, "
+        f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, dismissed_at = now(), "
+        f"dismissed_by = (select principal from ledger.loads where load_id = {undo_id}), "
+        f"dismissed_why = 'the load that brought it was undone by load {undo_id}', "
         f"resolved_at = clock_timestamp() where {these} and status in ('waiting', 'rejected')",
     )
 
@@ -352,7 +354,8 @@ def _judge_dismissed(
     keys = "load_id in (select load_id from ledger.loads where op = 'delete')"
     run(
         connection,
-        "update ledger.rejects set status = 'rejected', resolved_load_id = null, resolved_at = null "
+        "update ledger.rejects set status = 'rejected', resolved_load_id = null, resolved_at = null, "
+        f"{landing.NOT_DISMISSED} "
         f"where {dismissed} and ({shown} or {keys})",
     )
     chosen = f"select reject_id from ledger.rejects where {dismissed}"

@@ -41,7 +41,7 @@ def test_every_table_column_and_relation_is_on_the_page(shop: Contract) -> None:
 def test_the_command_writes_the_page_or_prints_it(
     shop: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loader.commands.contract.read_contract", lambda *_: shop)
+    monkeypatch.setattr("loader.commands.contract.contract_of", lambda *_: shop)
     settings = Settings(project_dir=tmp_path, state_dir=tmp_path)
     assert CliRunner().invoke(command, ["diagram"], obj=settings).exit_code == 0
     assert (tmp_path / "docs" / "ods.md").read_text("utf-8") == ods_page(shop)

@@ -109,7 +109,10 @@ def test_a_faulty_contract_is_not_taken_up_and_a_mended_one_is(project: Settings
     assert contract.notice is None
 
 
-def test_a_server_does_not_start_on_a_database_that_was_not_migrated(project: Settings) -> None:
+def test_a_server_does_not_start_on_a_database_that_was_not_migrated(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loader.contract.live._LOOK_EVERY_SECONDS", 0)
     engine = make_engine(project)
     with pytest.raises(Remedy, match="loader migrate"):
         take_up(project, engine)

@@ -441,7 +441,7 @@ def test_a_database_that_goes_away_is_a_503_and_nothing_is_loaded(
 
     original = settle.judge_rows
     monkeypatch.setattr(settle, "judge_rows", lambda *a: (die(), original(*a)))
-    assert_problem(caller.post({"team_id": 1}), 503, "Nothing was loaded", "the database went away")
+    assert_problem(caller.post({"team_id": "+1"}), 503, "Nothing was loaded", "the database went away")
     monkeypatch.undo()
     assert caller.post({"team_id": 1}).status_code == 201
     assert desk.rows("select count(*) from staging_desk.teams") == [(1,)]

@@ -191,7 +191,11 @@ def test_a_replay_that_fails_gives_the_receipts_of_the_tables_before(desk: Desk)
     assert (receipt["table"], receipt["accepted"]) == ("people", 1)
     assert desk.rows("select count(*) from staging_desk.people") == [(1,)]
     assert desk.rows(f"select status, message from ledger.loads where load_id = {problem['load_id']}") == [
-        ("failed", "the database ended the load: could not extend file")
+        (
+            "failed",
+            "the database's disk is full (could not extend file). "
+            "Send it again when there is free space on the database's disk",
+        )
     ]
     assert desk.rows("select table_name from ledger.rejects where status = 'rejected'") == [("teams",)]
 
@@ -201,7 +205,7 @@ def test_the_command_says_why_a_replay_failed(desk: Desk) -> None:
     full_disk(desk, "staging_desk.teams")
     result = run(desk, replay_command, "desk.teams")
     assert (result.return_value, result.stdout) == (1, "")
-    assert "the rows are as they were: the database ended the load: could not extend file" in result.stderr
+    assert "the rows are as they were: the database's disk is full (could not extend file)" in result.stderr
     assert desk.rows("select status from ledger.loads where door = 'replay'") == [("failed",)]
 
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from loader.database import make_engine
+from loader.intake import landing
 from loader.migrate import migrate
 from loader.settings import Settings
 from tests.conftest import run_sql
@@ -40,8 +41,11 @@ def empty(engine: sa.Engine) -> None:
         connection.exec_driver_sql("select setval('ledger.loads_load_id_seq', 1, false)")
 
 
-@pytest.fixture
-def lab(lab_engine: sa.Engine) -> Iterator[Lab]:
+@pytest.fixture(params=["as it comes", "as if it were large"])
+def lab(lab_engine: sa.Engine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A body of few rows and one of many take different ways in, to the same end."""
+    if request.param != "as it comes":
+        monkeypatch.setattr(landing, "BULK", 1)
     empty(lab_engine)
     made = Lab(lab_engine)
     yield made

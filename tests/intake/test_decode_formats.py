@@ -18,6 +18,11 @@ from tests.intake.sheets import workbook, zipped
 NAMES = "id;price;name\n"
 
 
+def packed_by_gzip(body: bytes) -> bytes:
+    """Without the moment of packing: the cases of a test have the same names every time."""
+    return gzip.compress(body, mtime=0)
+
+
 def prices(rows: str, **said: str) -> tuple[list[Any], list[Any], str]:
     """Rows of id, price and name, read; those set aside by row and message; the decimal sign found."""
     found_rows, aside, found = read("csv", NAMES + rows, "things", **said)
@@ -204,7 +209,7 @@ BODIES = {
 def test_every_format_may_be_packed(format_: str) -> None:
     plain = decode(format_, BODIES[format_])
     assert [*values(plain[0])] == [(1, "1", "a")]
-    rows, aside, found = read(f"{format_}.gz", gzip.compress(BODIES[format_]))
+    rows, aside, found = read(f"{format_}.gz", packed_by_gzip(BODIES[format_]))
     assert ((rows, aside), found["packed"]) == (plain, "gzip")
     for extra in ({}, {"README.md": "x", "__MACOSX/._rows": "x", "folder/": ""}):
         rows, aside, found = read("zip", zipped({f"folder/rows.{format_}": BODIES[format_]} | extra))
@@ -212,7 +217,7 @@ def test_every_format_may_be_packed(format_: str) -> None:
 
 
 def test_gzip_members_one_after_the_other_are_one_body() -> None:
-    assert len(decode("csv.gz", gzip.compress(CSV) + gzip.compress(b"2,b\n"))[0]) == 2
+    assert len(decode("csv.gz", packed_by_gzip(CSV) + packed_by_gzip(b"2,b\n"))[0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -220,23 +225,23 @@ def test_gzip_members_one_after_the_other_are_one_body() -> None:
     [
         ("csv.gz", b"", "the gzip is cut off"),
         ("csv.gz", CSV, "the gzip is damaged: Not a gzipped file"),
-        ("csv.gz", gzip.compress(CSV)[:-4], "the gzip is cut off"),
-        ("csv.gz", gzip.compress(CSV * 10_000)[:-400], "the gzip is cut off"),
-        ("csv.gz", gzip.compress(CSV)[:-8] + b"\0" * 8, "the gzip is damaged: CRC"),
-        ("csv.gz", gzip.compress(gzip.compress(CSV)), "this is no text, but gzip"),
-        ("ndjson.gz", gzip.compress(b"{}\n")[:-4], "the gzip is cut off"),
-        ("json.gz", gzip.compress(b"[]")[:-4], "the gzip is cut off"),
-        ("parquet.gz", gzip.compress(PARQUET)[:-4], "the gzip is cut off"),
-        ("xlsx.gz", gzip.compress(XLSX)[:-4], "the gzip is cut off"),
+        ("csv.gz", packed_by_gzip(CSV)[:-4], "the gzip is cut off"),
+        ("csv.gz", packed_by_gzip(CSV * 10_000)[:-400], "the gzip is cut off"),
+        ("csv.gz", packed_by_gzip(CSV)[:-8] + b"\0" * 8, "the gzip is damaged: CRC"),
+        ("csv.gz", packed_by_gzip(packed_by_gzip(CSV)), "this is no text, but gzip"),
+        ("ndjson.gz", packed_by_gzip(b"{}\n")[:-4], "the gzip is cut off"),
+        ("json.gz", packed_by_gzip(b"[]")[:-4], "the gzip is cut off"),
+        ("parquet.gz", packed_by_gzip(PARQUET)[:-4], "the gzip is cut off"),
+        ("xlsx.gz", packed_by_gzip(XLSX)[:-4], "the gzip is cut off"),
         ("zip", b"", "list of members is missing"),
         ("zip", zipped({}), "holds nothing; it should hold one file named .csv"),
         ("zip", zipped({"a.csv": CSV})[:-10], "list of members is missing"),
         ("zip", zipped({"a.md": "x"}), "holds only 'a.md'"),
         ("zip", zipped({"a.csv": CSV, "b.json": "[]"}), "holds 2 data files, 'a.csv', 'b.json'; send each by itself"),
         ("zip", zipped({"a.zip": zipped({"a.csv": CSV})}), "holds another one, 'a.zip'"),
-        ("zip", zipped({"a.csv.gz": gzip.compress(CSV)}), "holds another one, 'a.csv.gz'"),
+        ("zip", zipped({"a.csv.gz": packed_by_gzip(CSV)}), "holds another one, 'a.csv.gz'"),
         ("csv", zipped({"a.csv": CSV}), "a zip archive or an Excel file: name it .zip or .xlsx"),
-        ("csv", gzip.compress(CSV), "Content-Encoding: gzip"),
+        ("csv", packed_by_gzip(CSV), "Content-Encoding: gzip"),
         ("json", PARQUET, "Parquet: name it .parquet"),
         ("ndjson", b"\xd0\xcf\x11\xe0" * 9, "an old or locked Excel file"),
     ],
@@ -261,15 +266,16 @@ def test_a_locked_archive_is_refused() -> None:
 
 def test_a_bomb_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "_FREE_BYTES", 1 << 20)
-    rows = CSV + (b"1," + b"a" * 200 + b"\n") * 300_000
-    bombs = [("csv.gz", gzip.compress(rows)), ("zip", zipped({"a.csv": rows}))]
+    rows = CSV + (b"1," + b"a" * 200 + b"\n") * 1_500_000
+    bombs = [("csv.gz", packed_by_gzip(rows)), ("zip", zipped({"a.csv": rows}))]
     for format_, body in bombs:
         tracemalloc.start()
         try:
             with pytest.raises(ReadFailure, match="more than 250 times its size"):
                 for _ in open_body(io.BytesIO(body), CONTRACT.table("lab", "notes"), format_):
                     pass
-            assert tracemalloc.get_traced_memory()[1] < 24 << 20, "it holds 60 MB"
+            # Arrow reads up to 32 blocks of 4 MB ahead
+            assert tracemalloc.get_traced_memory()[1] < 160 << 20, "it holds 300 MB"
         finally:
             tracemalloc.stop()
     monkeypatch.setattr(packed, "MOST_BYTES", 1 << 20)
@@ -290,7 +296,7 @@ def test_an_archive_of_very_many_members_is_not_listed() -> None:
 def test_a_cut_off_gzip_loads_nothing(lab: Lab) -> None:
     from loader.intake.load import LoadFailed
 
-    body = gzip.compress(CSV + b"".join(b"%d,b\n" % n for n in range(2, 50_000)))
+    body = packed_by_gzip(CSV + b"".join(b"%d,b\n" % n for n in range(2, 50_000)))
     with pytest.raises(LoadFailed, match="the gzip is cut off"):
         lab.load("notes", body[:-100], "csv.gz")
     assert lab.mirror("notes") == []

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 #: Reads a body that is made as it is read; prints the rows, the megabytes read and the peak of memory in MB.
 READER = """
-import io, json, resource, sys
+import io, json, sys
 from tests.intake.lab import CONTRACT
 from loader.intake.decode import DECODERS, NOTHING_SAID
 format_, count = sys.argv[1], int(sys.argv[2])
@@ -51,7 +51,9 @@ body, rows = Body(), 0
 decoder = "csv" if format_ == "utf-16" else format_
 for batch in DECODERS[decoder](io.BufferedReader(body), CONTRACT.table("lab", "notes"), NOTHING_SAID):
     rows += batch.rows.num_rows
-print(rows, body.size >> 20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+# not getrusage: that counts what the process was forked from, too
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(rows, body.size >> 20, int(peak.split()[1]) >> 10)
 """
 
 
@@ -68,7 +70,7 @@ def measure(format_: str, count: int) -> tuple[int, int, int]:
 def test_memory_does_not_grow_with_the_body(format_: str) -> None:
     small, large = measure(format_, 100_000), measure(format_, 600_000)
     assert (small[0], large[0]) == (100_000, 600_000)
-    assert large[1] > 5 * small[1] > 50
+    assert large[1] > 5 * small[1] >= 50
     assert large[2] < small[2] + 25, "megabytes at the peak"
     assert large[2] < 300
 

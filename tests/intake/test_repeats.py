@@ -25,12 +25,25 @@ class Held(io.BytesIO):
         super().__init__(body)
         self.begun, self.go = threading.Event(), threading.Event()
 
-    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
-        line = super().readline(-1 if size is None else size)
-        if not line:
+    def _waited(self, piece: bytes) -> bytes:
+        if not piece:
             self.begun.set()
             assert self.go.wait(30)
-        return line
+        return piece
+
+    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+        return self._waited(super().readline(-1 if size is None else size))
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._waited(super().read(-1 if size is None else size))
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return self._waited(super().read1(-1 if size is None else size))
+
+    def readinto(self, buffer: Any) -> int:  # type: ignore[override]
+        read = super().readinto(buffer)
+        self._waited(b"x" * read)
+        return read
 
 
 def send(lab: Lab, key: str, text: str = BODY, content_hash: str = "same", name: str = "notes") -> Receipt:

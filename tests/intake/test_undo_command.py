@@ -18,7 +18,7 @@ from tests.intake.lab import CONTRACT, Lab
 @pytest.fixture
 def here(lab: Lab, server: Settings, monkeypatch: pytest.MonkeyPatch) -> Lab:
     for module in ("load", "undo"):
-        monkeypatch.setattr(f"loader.commands.{module}.read_contract", lambda *_: CONTRACT)
+        monkeypatch.setattr(f"loader.commands.{module}.contract_of", lambda *_: CONTRACT)
         monkeypatch.setattr(f"loader.commands.{module}.open_database", lambda *_: lab.engine)
     return lab
 

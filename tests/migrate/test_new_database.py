@@ -84,7 +84,8 @@ def test_rows_are_looked_up_by_index_where_rules_look(empty_engine: sa.Engine) -
     )  # fmt: skip
     migrate(empty_engine, contract(table(), table("products", "product_id bigint"), lines))
     # ("batch", "code") begins with batch; the key begins with order_id, and holds both in any order
-    assert indexes(empty_engine, "lines") == {("code",), ("batch", "code"), ("product_id",), ("_load_id",)}
+    # a child's own reference has none: a load would pay for it with each row
+    assert indexes(empty_engine, "lines") == {("code",), ("batch", "code"), ("_load_id",)}
     assert indexes(empty_engine, "orders") == {("note",), ("_load_id",)}  # note: where children look
 
 

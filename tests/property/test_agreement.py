@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from loader.contract.types import SUPPORTED
+from loader.intake import landing
 from tests.conftest import ROOT
 from tests.property.bench import bench
 from tests.property.judgement import Seen, check_dbt_finds_nothing, check_load, check_waiting
@@ -60,9 +62,11 @@ def search(ready: tuple[Project, sa.Engine, RowMaker], table: str, examples: int
         max_examples=examples, derandomize=not deep, deadline=None, database=None, print_blob=deep,
         suppress_health_check=QUIET, phases=phases, report_multiple_bugs=False,
     )  # fmt: skip
-    @given(st.lists(maker.rows(table, rows), min_size=1, max_size=3))
-    def agree(loads: list[list[Row]]) -> None:
-        hold_agreement(ready, table, loads, seen)
+    @given(st.lists(maker.rows(table, rows), min_size=1, max_size=3), st.booleans())
+    def agree(loads: list[list[Row]], are_large: bool) -> None:
+        # a large body takes another way in, to the same end
+        with patch.object(landing, "BULK", 1 if are_large else landing.BULK):
+            hold_agreement(ready, table, loads, seen)
 
     agree()
     return seen

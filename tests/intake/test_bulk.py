@@ -1,0 +1,121 @@
+"""A large body: its plain rows are copied into the table, the others are judged as any are."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import loader.intake.load as intake
+from loader.intake import bulk, landing
+from loader.intake.ahead import ReadAhead
+from loader.ledger.loads import Origin
+from tests.intake.lab import Lab
+
+HEAD = "id,region\n"
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each piece that was tried, whether it could be copied."""
+    tried: list[bool] = []
+    takes = bulk._Copying.takes
+
+    def noted(self: bulk._Copying, piece: bulk._Piece) -> bool:
+        tried.append(takes(self, piece))
+        return tried[-1]
+
+    monkeypatch.setattr(bulk._Copying, "takes", noted)
+    monkeypatch.setattr(landing, "BULK", 1)
+    return tried
+
+
+def batches(lab: Lab, *bodies: str) -> intake.Receipt:
+    """A load into `shops` of which each body is a batch of its own."""
+    table = lab.table("shops")
+
+    class Pieces:
+        columns = table.column_names
+        found = None
+
+        def __iter__(self) -> Iterator[intake.Batch]:
+            number = 0
+            for body in bodies:
+                for batch in intake.open_body(io.BytesIO((HEAD + body).encode()), table, "csv"):
+                    rows = batch.rows
+                    numbers = [number + place for place in range(1, rows.num_rows + 1)]
+                    number += rows.num_rows
+                    yield intake.Batch(rows.set_column(0, "_row", [numbers]) if rows.num_rows else rows)
+
+    return intake.load(lab.engine, lab.contract, table, Pieces, Origin("api", "tester"))
+
+
+def test_clean_rows_are_copied_and_never_land(lab: Lab, pieces: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.rows("regions", 1)
+    pieces.clear()
+    landed: list[int] = []
+    add = landing.add
+    monkeypatch.setattr(landing, "add", lambda c, rows, plain: (landed.append(rows.num_rows), add(c, rows, plain)))
+    assert lab.load("shops", HEAD + "1,1\n2,1\n3,\n").accepted == 3
+    assert pieces == [True]
+    assert sum(landed) == 0
+
+
+def test_a_copied_row_against_which_something_speaks_is_kept_as_it_came(lab: Lab, pieces: list[bool]) -> None:
+    lab.rows("regions", 1)
+    receipt = lab.load("shops", HEAD + "1,1\n002,9\n3,1\n")
+    assert (receipt.accepted, receipt.waiting) == (2, 1)
+    assert lab.rejects(receipt.load_id)[0]["payload"] == {"id": "002", "region": "9"}
+    assert lab.rows("regions", 9).releases[0].accepted == 1
+
+
+def test_a_piece_with_a_key_that_stands_takes_the_other_way_and_the_next_ones_are_tried_again(
+    lab: Lab, pieces: list[bool]
+) -> None:
+    lab.rows("regions", 1)
+    lab.rows("shops", (3, None))
+    pieces.clear()
+    receipt = batches(lab, "1,1\n2,1\n", "3,1\n4,1\n", "5,1\n", "6,1\n", "6,\n")
+    assert pieces == [True, False, False, True, False]
+    assert (receipt.received, receipt.accepted, receipt.rejected) == (8, 8, 0)
+    assert lab.mirror("shops") == [("1", "1"), ("2", "1"), ("3", "1"), ("4", "1"), ("5", "1"), ("6", None)]
+    assert lab.history("shops") == [("3", None, "replaced"), ("6", "1", "replaced")]
+
+
+def test_a_body_that_is_another_when_it_is_read_again_loads_nothing(lab: Lab, pieces: list[bool]) -> None:
+    table, bodies = lab.table("shops"), [b"id,region\n1,9\n", b"id,region\n"]
+
+    def open_decoder() -> intake.Decoder:
+        return intake.open_body(io.BytesIO(bodies.pop(0)), table, "csv")
+
+    with pytest.raises(intake.LoadFailed, match="changed while it was read"):
+        intake.load(lab.engine, lab.contract, table, open_decoder, Origin("api", "tester"))
+    assert lab.mirror("shops") == []
+
+
+def test_what_is_read_ahead_comes_in_order_with_its_error_in_its_place() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("three")
+
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="three"), ReadAhead(items()) as ahead:
+        seen += ahead
+    assert seen == []
+    with ReadAhead(iter(range(1000))) as ahead:
+        assert list(ahead) == list(range(1000))
+
+
+def test_reading_ahead_ends_its_thread_when_nobody_reads_on() -> None:
+    before = threading.active_count()
+
+    def endless() -> Iterator[int]:
+        while True:
+            yield 1
+
+    with ReadAhead(endless()) as ahead:
+        assert next(ahead) == 1
+    assert threading.active_count() == before
