@@ -159,7 +159,9 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
     run(
         connection,
         f"update ledger.rejects as r set status = 'resolved', resolved_load_id = {load_id}, "
-        "resolved_row = a._row, resolved_at = clock_timestamp() "
+        "resolved_row = a._row, resolved_at = clock_timestamp(), "
+        # of a row that an undo had put aside, and that comes in since that was undone
+        "dismissed_at = null, dismissed_by = null, dismissed_why = null "
         "from pg_temp.arrived as a where a.reject_id = r.reject_id",
     )
     return taken
