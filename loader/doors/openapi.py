@@ -267,7 +267,9 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": answer("Loaded before, or a dry run; nothing changed", named("Receipt"), Idempotent_Replayed=REPLAYED),
+            "200": answer(
+                "Loaded before, or a dry run; nothing changed", named("Receipt"), Idempotent_Replayed=REPLAYED
+            ),
             "201": answer("Loaded; rows that were not let in are listed and kept", named("Receipt"), Location=LOCATION),
             **problems({
                 "400": "The body or a parameter can't be read; the position is named",

@@ -41,7 +41,8 @@ _LIMIT = parameter(
 _OF_LOAD = parameter("load_id", "query", NUMBER, "Of this load only")
 _LOAD_ID = parameter("load_id", "path", NUMBER, "The load's number")
 _KEPT = (
-    _SOURCE, _TABLE, parameter("status", "query", {"enum": [*REJECT_STATUSES]}, "Only with this status"), _OF_LOAD, _BEFORE,
+    _SOURCE, _TABLE, parameter("status", "query", {"enum": [*REJECT_STATUSES]}, "Only with this status"),
+    _OF_LOAD, _BEFORE,
 )  # fmt: skip
 _REPLAY: Schema = {
     "oneOf": [
@@ -81,7 +82,9 @@ CALLS: dict[str, Schema] = {
             description="What the load brought is taken back, and what it had replaced stands again. "
             "The answer says what that changes; with dry_run, what it would change.",
             answers={
-                "200": answer("Undone before, or a plan; nothing changed", named("Undone"), Idempotent_Replayed=REPLAYED),
+                "200": answer(
+                    "Undone before, or a plan; nothing changed", named("Undone"), Idempotent_Replayed=REPLAYED
+                ),
                 "201": answer("Undone", named("Undone"), Location=LOCATION),
                 **problems({
                     "403": "The contract opens no door for the API",
@@ -131,7 +134,8 @@ CALLS: dict[str, Schema] = {
     "/api/v1/tables/{source}/{table}": {
         "get": call(
             "get_table", "The contract of one table",
-            parameter("source", "path", _TEXT, "The source's name"), parameter("table", "path", _TEXT, "The table's name"),
+            parameter("source", "path", _TEXT, "The source's name"),
+            parameter("table", "path", _TEXT, "The table's name"),
             answers={"200": answer("The table", named("Table")), **problems({"404": "There is no such table"})},
         )
     },

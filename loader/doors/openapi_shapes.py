@@ -19,15 +19,20 @@ _NUMBER: Schema = {"type": "integer", "minimum": 1}
 _NAMES: Schema = {"type": "array", "items": _TEXT}
 _COUNTS = ("received", "accepted", "waiting", "rejected", "duplicates")
 
+_SAID: dict[str, Any] = {
+    "column": "quantity", "rule": "type", "message": "must be a number such as 12.5", "value": "many",
+}  # fmt: skip
 RECEIPT_EXAMPLE: dict[str, Any] = {
-    "load_id": 17, "source": "shop", "table": "orders", "door": "api", "status": "succeeded", "format": {"format": "json"},
+    "load_id": 17, "source": "shop", "table": "orders", "door": "api", "status": "succeeded",
+    "format": {"format": "json", "encoding": "utf-8"},
     "received": 2, "accepted": 1, "waiting": 0, "rejected": 1, "duplicates": 0, "warnings": [],
     "rejects": [
-        {"row": 2, "column": "quantity", "rule": "type", "message": "must be a number such as 12.5", "value": "many",
-         "faults": [{"column": "quantity", "rule": "type", "message": "must be a number such as 12.5", "value": "many"}]},
+        {"row": 2, **_SAID, "faults": [_SAID]},
     ],
     "releases": [], "cascades": [],
-    "links": {"self": "/api/v1/loads/17", "rejects": "/api/v1/rejects?load_id=17", "table": "/api/v1/tables/shop/orders"},
+    "links": {
+        "self": "/api/v1/loads/17", "rejects": "/api/v1/rejects?load_id=17", "table": "/api/v1/tables/shop/orders",
+    },
 }  # fmt: skip
 
 
@@ -114,7 +119,7 @@ SCHEMAS: dict[str, Schema] = {
         "description": "The receipt of the undo, which is a load itself, and what it changed.",
         "allOf": [
             named("Receipt"),
-            shape({"plan": {"oneOf": [named("Plan"), {"type": "null"}], "description": "null if it was undone before"}}),
+            shape({"plan": {"oneOf": [named("Plan"), {"type": "null"}], "description": "null if undone before"}}),
         ],
     },
     "Plan": shape(

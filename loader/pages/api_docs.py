@@ -65,7 +65,9 @@ def index() -> ResponseReturnValue:
         for name, schema in document["components"]["schemas"].items()
         if "." not in name
     }
-    return render_template("api.html", document=document, calls=own, tables=tables, shapes=shapes, **_snippets_of_reading())
+    return render_template(
+        "api.html", document=document, calls=own, tables=tables, shapes=shapes, **_snippets_of_reading()
+    )
 
 
 def of_table(source: str, name: str) -> ResponseReturnValue:
@@ -75,7 +77,7 @@ def of_table(source: str, name: str) -> ResponseReturnValue:
     if path not in document["paths"]:
         abort(404, f"The contract opens no door for the API to a table {source}.{name}.")
     (call,) = (call for call in calls(document) if call.path == path)
-    rows = [example_of(document["paths"][path]["post"]["requestBody"]["content"]["application/json"])]
+    rows = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
     address = request.host_url.rstrip("/") + path
     return render_template(
         "api_table.html",
@@ -100,10 +102,7 @@ def calls(document: dict[str, Any]) -> Iterator[Call]:
                 path,
                 operation["summary"],
                 operation.get("description", ""),
-                tuple(
-                    Member(p["name"], kind_of(p["schema"]), p.get("required", False), p.get("description", ""), None, p["in"])
-                    for p in operation.get("parameters", ())
-                ),
+                tuple(map(_parameter, operation.get("parameters", ()))),
                 _body(document, operation["requestBody"]["content"]) if "requestBody" in operation else None,
                 tuple(
                     (status, told["description"], _shape_name(told), tuple(told.get("headers", ())))
@@ -112,28 +111,31 @@ def calls(document: dict[str, Any]) -> Iterator[Call]:
             )  # fmt: skip
 
 
+def _parameter(told: dict[str, Any]) -> Member:
+    return Member(
+        told["name"],
+        kind_of(told["schema"]),
+        told.get("required", False),
+        told.get("description", ""),
+        None,
+        told["in"],
+    )
+
+
 def _body(document: dict[str, Any], content: dict[str, Any]) -> Body:
-    shapes: dict[str, tuple[Member, ...]] = {}
-    for schema in _objects(document, content["application/json"]["schema"]):
-        shapes.setdefault(schema.get("title", ""), members(document, schema))
-    example = example_of(content["application/json"])
-    if example is None:
-        _, first = next(iter(shapes.items())), next(_objects(document, content["application/json"]["schema"]))
-        example = next(iter(first.get("examples", ())), None)
+    json_body = content["application/json"]
+    objects = [*_objects(document, json_body["schema"])]
+    shapes = {schema.get("title", ""): members(document, schema) for schema in objects}
+    examples: list[Any] = [json_body.get("example"), *objects[0].get("examples", ())]
+    example = next((example for example in examples if example is not None), None)
     text = None if example is None else json.dumps(example, ensure_ascii=False, indent=2)
     return Body(tuple(content), tuple(shapes.items()), text)
-
-
-def example_of(media: dict[str, Any]) -> Any:
-    """The example of a body; of a list of rows its one row."""
-    example = media.get("example")
-    return example[0] if isinstance(example, list) and len(example) == 1 else example
 
 
 def _objects(document: dict[str, Any], schema: Schema) -> Iterator[Schema]:
     """The objects that a value of ``schema`` may be, or be a list of."""
     schema = resolved(document, schema)
-    for choice in schema.get("oneOf", schema.get("anyOf", ())):
+    for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
         yield from _objects(document, choice)
     if "items" in schema:
         yield from _objects(document, schema["items"])
