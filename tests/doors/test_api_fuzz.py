@@ -19,7 +19,7 @@ from schemathesis import GenerationMode
 from loader.ledger import access
 from tests.pages.desk import TICKET, Desk
 
-FEW, MANY = 3, 120
+FEW, MANY = 5, 100
 SEED = 20261126
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 #: Rows are judged one by one: those that the contract does not let in are no fault of the request,
@@ -102,7 +102,7 @@ def test_every_answer_is_one_that_the_document_names(fuzz: Fuzz, desk: Desk) -> 
 def test_every_answer_to_thousands_is_one_that_the_document_names(fuzz: Fuzz, desk: Desk) -> None:
     fuzz.run(MANY)
     print(*sorted(fuzz.seen.items()), sep="\n")
-    assert_reached(fuzz, desk, 3000)
+    assert_reached(fuzz, desk, 2000)
 
 
 def assert_reached(fuzz: Fuzz, desk: Desk, requests: int) -> None:

@@ -40,11 +40,15 @@ def test_every_table_with_an_open_door_is_in_the_document(desk: Desk) -> None:
 
 
 def test_every_route_of_the_api_is_in_the_document(desk: Desk) -> None:
-    paths = set(openapi(desk.contract)["paths"])
-    for rule in desk.app.url_map.iter_rules():
-        if rule.endpoint.startswith("api.") and rule.endpoint != "api.post_load":
-            path = rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
-            assert path in paths, path
+    told = {(path, method) for path, item in openapi(desk.contract)["paths"].items() for method in item}
+    loads = {(f"/api/v1/loads/desk/{name}", "post") for name in ("teams", "tickets", "people", "chairs")}
+    there = {
+        (rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        for rule in desk.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint.startswith("api.") and rule.endpoint != "api.post_load"
+    }
+    assert told == there | loads
 
 
 def test_schemas_are_valid_and_examples_fit_them(contract: Contract) -> None:
@@ -82,7 +86,7 @@ def test_every_example_is_valid_by_the_schema_that_it_stands_under(contract: Con
             checker = jsonschema.FormatChecker()
             jsonschema.Draft202012Validator(absolute, registry=root, format_checker=checker).validate(example)
             checked += 1
-        assert checked > 3 * len(document["paths"])
+        assert checked > 25
 
 
 def examples_of(node: Any) -> Iterator[tuple[Any, Any]]:
