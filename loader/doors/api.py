@@ -281,6 +281,8 @@ def post_replay() -> ResponseReturnValue:
     if not isinstance(body, dict):
         return problem(400, "Send an object with `reject_ids`, or with `source` and `table`.")
     ids = body.get("reject_ids")
+    if isinstance(ids, list):  # 411.0 is a whole number to JSON Schema, and some languages write no other
+        ids = [int(i) if type(i) is float and i.is_integer() and abs(i) < 2**53 else i for i in ids]
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
         return problem(400, "`reject_ids` is a list of numbers.")
     query = sa.select(Reject.reject_id, Reject.source, Reject.table_name).where(

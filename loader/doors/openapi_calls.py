@@ -48,7 +48,7 @@ _KEPT = (
 _REPLAY: Schema = {
     "oneOf": [
         shape(
-            {"reject_ids": many({"type": "integer", "minimum": 1, "maximum": 2**63 - 1})},
+            {"reject_ids": many(NUMBER)},
             title="By number",
             additionalProperties=False,
             examples=[{"reject_ids": [411, 412]}],
