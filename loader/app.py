@@ -28,6 +28,8 @@ OPEN_ENDPOINTS = frozenset({"pages.static", "pages.login", "health.healthz", "he
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.
 CONTRACT_ENDPOINTS = frozenset({"api.get_openapi", "api.get_tables", "api.get_table"})
 API_PREFIX = "/api/v1"
+#: Pages that stand beside the API: for people, who log in.
+API_PAGES = frozenset({"pages.api_docs", "pages.api_docs_of_table"})
 #: The largest body taken; a larger file goes through `loader load`.
 MAX_BODY_BYTES = 2 << 30
 #: How long a login lasts: a working day.
@@ -103,7 +105,7 @@ def _require_identity() -> ResponseReturnValue | None:
         abort(400, "The address holds a NUL character.")
     if request.endpoint in OPEN_ENDPOINTS:
         return None
-    is_api = request.path.startswith(API_PREFIX + "/")
+    is_api = request.path.startswith(API_PREFIX + "/") and request.endpoint not in API_PAGES
     g.principal = _by_token() if is_api else _by_session()
     if g.principal is None and request.endpoint in CONTRACT_ENDPOINTS:
         g.principal = _by_session()

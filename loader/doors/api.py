@@ -35,7 +35,7 @@ from loader.intake.load import (
 from loader.intake.receipt import Receipt
 from loader.intake.undo import NoSuchLoad, UndoRefused, undo
 from loader.ledger.loads import Origin, read_receipt
-from loader.ledger.models import Load, Reject
+from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES, Load, Reject
 
 api = Blueprint("api", __name__)
 problems.register(api)
@@ -125,14 +125,20 @@ def _chosen(options: dict[str, tuple[str, ...]], free: Iterable[str] = ()) -> di
     ``free`` ones are judged by who reads them.
     """
     names = [*options, *free]
-    unknown = set(request.args) - set(names)
-    if unknown:
-        *most, last = sorted(names)
-        abort(400, f"There is no option {min(unknown)!r}; there are {', '.join(most)} and {last}.")
+    _only(names)
     for name, values in options.items():
         if request.args.get(name, values[0]) not in values:
             abort(400, f"{name} is {' or '.join(f'`{value}`' for value in values)}.")
     return {name: request.args.get(name) for name in names}
+
+
+def _only(names: Iterable[str]) -> None:
+    """End the request if its query names anything else: a mistyped filter would not filter."""
+    unknown = set(request.args) - set(names)
+    if unknown:
+        *most, last = sorted(names) or ["none"]
+        there_are = f"{', '.join(most)} and {last}" if most else last
+        abort(400, f"There is no option {min(unknown)!r}; there are {there_are}.")
 
 
 @api.post("/loads/<int:load_id>/undo")
@@ -141,10 +147,7 @@ def post_undo(load_id: int) -> ResponseReturnValue:
     chosen = _chosen(_UNDO_OPTIONS)
     here = gatehouse()
     contract = here.contract()
-    with here.engine.connect() as connection:
-        receipt = read_receipt(connection, load_id) if load_id < 2**63 else None
-    if receipt is None:
-        return problem(404, f"There is no load {load_id}.")
+    receipt = _receipt_of(load_id)
     table = contract.tables.get((receipt.source, receipt.table))
     if table is not None and "api" not in table.doors:
         return problem(403, f"The contract opens no door for the API to {table.id}.")
@@ -198,8 +201,9 @@ def _receipt_response(receipt: Receipt) -> ResponseReturnValue:
 @api.get("/loads")
 def get_loads() -> ResponseReturnValue:
     """The latest loads, newest first; ``before`` a load_id for the page after."""
+    _only((*_FILTERS, "before", "limit"))
     query = sa.select(Load.__table__).order_by(Load.load_id.desc())
-    query = _filtered(query, Load, ("source", "table", "status"))
+    query = _filtered(query, Load, LOAD_STATUSES)
     if "before" in request.args:
         query = query.where(Load.load_id < _integer("before"))
     limit = _integer("limit", _PAGE, 1000)
@@ -211,16 +215,22 @@ def get_loads() -> ResponseReturnValue:
 @api.get("/loads/<int:load_id>")
 def get_load(load_id: int) -> ResponseReturnValue:
     """The receipt of a load, as it was first given."""
+    _only(())
+    return jsonify(_receipt_of(load_id).as_dict())
+
+
+def _receipt_of(load_id: int) -> Receipt:
     with gatehouse().engine.connect() as connection:
-        receipt = read_receipt(connection, load_id)
+        receipt = read_receipt(connection, load_id) if load_id < 2**63 else None
     if receipt is None:
-        return problem(404, f"There is no load {load_id}.")
-    return jsonify(receipt.as_dict())
+        abort(problem(404, f"There is no load {load_id}."))
+    return receipt
 
 
 @api.get("/rejects")
 def get_rejects() -> ResponseReturnValue:
     """Rows that were not let in, newest first; ``before`` a reject_id for the page after."""
+    _only((*_FILTERS, "load_id", "before", "limit"))
     limit = _integer("limit", _PAGE, 1000)
     with gatehouse().engine.connect() as connection:
         rows = connection.execute(_rejects_query().limit(limit)).mappings()
@@ -233,6 +243,7 @@ def get_rejects_csv() -> ResponseReturnValue:
 
     With ``source`` and ``table`` each of the table's columns has one of its own.
     """
+    _only((*_FILTERS, "load_id", "before"))
     query, engine = _rejects_query(), gatehouse().engine
     table = gatehouse().contract().tables.get((request.args.get("source", ""), request.args.get("table", "")))
     columns = list(table.column_names) if table is not None else []
@@ -265,10 +276,13 @@ def post_replay() -> ResponseReturnValue:
     Each table's rows are a load of their own. When one fails, the answer has the receipts of
     those before it beside the problem: what they say stands.
     """
+    _only(())
     body = _small_json()
     if not isinstance(body, dict):
         return problem(400, "Send an object with `reject_ids`, or with `source` and `table`.")
     ids = body.get("reject_ids")
+    if isinstance(ids, list):  # 411.0 is a whole number to JSON Schema, and some languages write no other
+        ids = [int(i) if type(i) is float and i.is_integer() and abs(i) < 2**53 else i for i in ids]
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
         return problem(400, "`reject_ids` is a list of numbers.")
     query = sa.select(Reject.reject_id, Reject.source, Reject.table_name).where(
@@ -321,6 +335,7 @@ def _small_json() -> Any:
 @api.get("/tables")
 def get_tables() -> ResponseReturnValue:
     """The contract: every table."""
+    _only(())
     tables = [describe_table(table) for table in gatehouse().contract()]
     return jsonify({"tables": tables})
 
@@ -328,12 +343,14 @@ def get_tables() -> ResponseReturnValue:
 @api.get("/tables/<source>/<table>")
 def get_table(source: str, table: str) -> ResponseReturnValue:
     """The contract of one table."""
+    _only(())
     return jsonify(describe_table(_table(source, table)))
 
 
 @api.get("/openapi.json")
 def get_openapi() -> ResponseReturnValue:
     """This API as an OpenAPI 3.1 document, made from the contract."""
+    _only(())
     return jsonify(openapi(gatehouse().contract()))
 
 
@@ -346,7 +363,7 @@ def _table(source: str, name: str) -> Table:
 
 def _rejects_query() -> sa.Select[Any]:
     query = sa.select(Reject.__table__).order_by(Reject.reject_id.desc())
-    query = _filtered(query, Reject, ("source", "table", "status"))
+    query = _filtered(query, Reject, REJECT_STATUSES)
     if "load_id" in request.args:
         query = query.where(Reject.load_id == _integer("load_id"))
     if "before" in request.args:
@@ -354,8 +371,13 @@ def _rejects_query() -> sa.Select[Any]:
     return query
 
 
-def _filtered(query: sa.Select[Any], entity: Any, names: tuple[str, ...]) -> sa.Select[Any]:
-    for name in names:
+_FILTERS = ("source", "table", "status")
+
+
+def _filtered(query: sa.Select[Any], entity: Any, statuses: tuple[str, ...]) -> sa.Select[Any]:
+    if request.args.get("status", statuses[0]) not in statuses:
+        abort(400, f"status is {' or '.join(f'`{status}`' for status in statuses)}.")
+    for name in _FILTERS:
         if name in request.args:
             column = entity.table_name if name == "table" else getattr(entity, name)
             query = query.where(column == request.args[name])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 from typing import Any
 
 from loader.contract.model import Column, Contract, Table
 from loader.contract.types import DataType
+from loader.doors.openapi_calls import CALLS, CASCADE, DRY_RUN
+from loader.doors.openapi_shapes import LOCATION, REPLAYED, SCHEMAS, answer, named, problems
 from loader.intake.decode import MEDIA_TYPES
 from loader.intake.decode.encoding import ENCODINGS
 from loader.intake.decode.said import DECIMALS, QUOTES, SEPARATORS
@@ -28,6 +34,16 @@ _JSON_TYPES: dict[str, dict[str, Any]] = {
 }
 
 
+_NUMERIC = ("integer", "number")
+#: A value of each type, for an example where the contract gives none.
+_ANY: dict[str, Any] = {
+    "smallint": 1, "integer": 1, "bigint": 1, "numeric": 1, "double precision": 1.5,
+    "text": "text", "varchar": "text", "boolean": True, "date": "2024-02-29",
+    "timestamp": "2024-02-29T13:45:00", "timestamptz": "2024-02-29T13:45:00Z", "time": "13:45:00",
+    "uuid": "3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11", "jsonb": {},
+}  # fmt: skip
+
+
 def column_schema(column: Column) -> dict[str, Any]:
     """JSON Schema of a column's value."""
     schema = _type_schema(column.type)
@@ -43,7 +59,7 @@ def column_schema(column: Column) -> dict[str, Any]:
         part for part in (column.description.strip(), f"The value {column.type.expects}.") if part
     )
     if column.example is not None:
-        schema["examples"] = [_json_value(column.example)]
+        schema["examples"] = [_example(column)]
     return schema
 
 
@@ -77,9 +93,40 @@ def _json_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def example_value(column: Column) -> Any:
+    """A value of the column as JSON has it: its example, else one that it accepts, else any of its type."""
+    if column.example is not None:
+        return _example(column)
+    if column.accepted_values:
+        return _typed(column.accepted_values[0], column)
+    return _any_value(column.type)
+
+
+def _example(column: Column) -> Any:
+    """The column's example; one that the YAML has as text is a number where the column holds numbers."""
+    if isinstance(column.example, str) and _JSON_TYPES.get(column.type.family, {}).get("type") in _NUMERIC:
+        return _typed(column.example, column)
+    return _json_value(column.example)
+
+
+def _any_value(data_type: DataType) -> Any:
+    if data_type.element is not None:
+        return [_any_value(data_type.element)]
+    if data_type.format:
+        return _filled(data_type.format)
+    value = _ANY[data_type.family]
+    return value[: data_type.precision] if data_type.family == "varchar" else value
+
+
+def _filled(template: str) -> str:
+    """A date or time in a column's own format."""
+    digits = {"YYYY": "2024", "MM": "02", "DD": "29", "HH": "13", "MI": "45", "SS": "00"}
+    return re.sub("YYYY|MM|DD|HH24|HH|MI|SS", lambda found: digits[found[0][:4].replace("HH24", "HH")], template)
+
+
 def example_row(table: Table) -> dict[str, Any]:
-    """A row made of the columns' examples; columns without one are left out."""
-    return {c.name: _json_value(c.example) for c in table.columns if c.example is not None}
+    """A row made of the columns' examples; a column without one is left out, unless it has to be there."""
+    return {c.name: example_value(c) for c in table.columns if c.example is not None or c.required}
 
 
 def row_schema(table: Table) -> dict[str, Any]:
@@ -149,7 +196,7 @@ def describe_table(table: Table) -> dict[str, Any]:
 def openapi(contract: Contract) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the whole API."""
     paths: dict[str, Any] = {}
-    schemas: dict[str, Any] = {"Receipt": _RECEIPT, "Problem": _PROBLEM}
+    schemas: dict[str, Any] = dict(SCHEMAS)
     for table in contract:
         name = f"{table.source}.{table.name}"
         schemas[name] = row_schema(table)
@@ -157,7 +204,7 @@ def openapi(contract: Contract) -> dict[str, Any]:
             schemas[f"{name}.key"] = key_schema(table)
         if "api" in table.doors:
             paths[f"/api/v1/loads/{table.source}/{table.name}"] = {"post": _load_operation(name, table)}
-    paths |= _READING
+    paths |= CALLS
     return {
         "openapi": "3.1.0",
         "info": {
@@ -191,12 +238,8 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
                 "schema": {"enum": ["quarantine", "refuse"], "default": "quarantine"},
                 "description": "Keep bad rows and load the good ones, or all or nothing.",
             },
-            {
-                "name": "dry_run", "in": "query",
-                "schema": {"enum": ["true", "false"], "default": "false"},
-                "description": "Judge, and change nothing.",
-            },
-            *([_OP, _CASCADE] if table.load == "versions" else []),
+            DRY_RUN,
+            *([_OP, CASCADE] if table.load == "versions" else []),
             {
                 "name": "Content-Encoding", "in": "header",
                 "schema": {"enum": ["identity", "gzip"]},
@@ -208,8 +251,14 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {"schema": _one_or_many(name, table), "example": [example]},
-                "application/x-ndjson": {"schema": {"type": "string"}},
-                "text/csv": {"schema": {"type": "string"}},
+                "application/x-ndjson": {
+                    "schema": {"type": "string", "description": "A row a line"},
+                    "example": json.dumps(example, ensure_ascii=False) + "\n",
+                },
+                "text/csv": {
+                    "schema": {"type": "string", "description": "The columns' names, then a row a line"},
+                    "example": _as_csv(example),
+                },
                 **{
                     media_type: {"schema": {"type": "string", "format": "binary"}}
                     for media_type, format_ in MEDIA_TYPES.items()
@@ -218,21 +267,30 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": _receipt("Loaded before, or a dry run; nothing changed"),
-            "201": _receipt("Loaded; rows that were not let in are listed and kept"),
-            **{
-                code: _problem(words)
-                for code, words in {
-                    "400": "The body can't be read", "401": "No valid token",
-                    "403": "The contract opens no door for the API", "404": "No such table",
-                    "409": "A load with this key has not ended", "413": "The body is too large",
-                    "415": "Not a format that is read",
-                    "422": "Refused whole, or the key came before with another body",
-                    "503": "The database ended the load",
-                }.items()
-            },
+            "200": answer(
+                "Loaded before, or a dry run; nothing changed", named("Receipt"), Idempotent_Replayed=REPLAYED
+            ),
+            "201": answer("Loaded; rows that were not let in are listed and kept", named("Receipt"), Location=LOCATION),
+            **problems({
+                "400": "The body or a parameter can't be read; the position is named",
+                "404": "No such table",
+                "409": "A load with this key has not ended", "413": "The body is too large",
+                "415": "Not a format that is read",
+                "422": "Refused whole, or the key came before with another body",
+                "503": "The database ended the load, or another one into the table goes on; nothing was loaded",
+            }),
         },
     }  # fmt: skip
+
+
+def _as_csv(row: dict[str, Any]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(row)
+    writer.writerow(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in row.values()
+    )
+    return out.getvalue()
 
 
 def _one_or_many(name: str, table: Table) -> dict[str, Any]:
@@ -253,12 +311,14 @@ def key_schema(table: Table) -> dict[str, Any]:
         "properties": {name: column_schema(table.column(name)) for name in names},
         "required": list(table.primary_key),
     }
-    example = {name: value for name, value in example_row(table).items() if name in table.primary_key}
-    if set(example) == set(table.primary_key):
-        schema["examples"] = [example]
+    schema["examples"] = [{name: example_value(table.column(name)) for name in table.primary_key}]
     return schema
 
 
+_OP: dict[str, Any] = {
+    "name": "op", "in": "query", "schema": {"enum": ["load", "delete"], "default": "load"},
+    "description": "`delete`: the rows are keys, and what stands under them goes.",
+}  # fmt: skip
 #: What a caller may say of a CSV or workbook; what is not said is found out.
 _DIALECT: list[dict[str, Any]] = [
     {"name": name, "in": "query", "schema": schema, "description": f"{words}; found out if it is not said."}
@@ -270,149 +330,3 @@ _DIALECT: list[dict[str, Any]] = [
         ("sheet", {"type": "string"}, "A sheet of a workbook, by name or by number from 1"),
     )
 ]
-
-
-def _receipt(words: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Receipt"}}}
-    return {"description": words, "content": content}
-
-
-def _problem(words: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": words, "content": content}
-
-
-def _reads(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "summary": summary,
-        "responses": {
-            "200": {"description": "As asked"},
-            "400": _problem("A parameter is not as stated"),
-            "401": _problem("No valid token"),
-            "404": _problem("There is none"),
-        },
-    }
-    if parameters:
-        operation["parameters"] = list(parameters)
-    return {"get": operation}
-
-
-def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "path", "schema": schema}
-
-
-_OP = {
-    "name": "op", "in": "query", "schema": {"enum": ["load", "delete"], "default": "load"},
-    "description": "`delete`: the rows are keys, and what stands under them goes.",
-}  # fmt: skip
-_CASCADE = {
-    "name": "cascade", "in": "query", "schema": {"enum": ["wait"]},
-    "description": "Rows whose parent goes are set to waiting, and come in again with it. "
-                   "Without it a parent with rows under it stays.",
-}  # fmt: skip
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
-_TEXT = {"type": "string"}
-_FILTERS = (
-    _parameter("source", "query", _TEXT),
-    _parameter("table", "query", _TEXT),
-    _parameter("status", "query", _TEXT),
-    _parameter("before", "query", _NUMBER),
-)
-_LIMIT = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000})
-_LOAD_ID = _parameter("load_id", "query", _NUMBER)
-_READING: dict[str, Any] = {
-    "/api/v1/loads": _reads("The latest loads", *_FILTERS, _LIMIT),
-    "/api/v1/loads/{load_id}": _reads("A receipt", _parameter("load_id", "path", _NUMBER)),
-    "/api/v1/loads/{load_id}/undo": {
-        "post": {
-            "operationId": "undo_load",
-            "summary": "Undo a load",
-            "description": "What the load brought is taken back, and what it had replaced stands again. "
-            "The answer says what that changes; with dry_run, what it would change.",
-            "parameters": [
-                _parameter("load_id", "path", _NUMBER),
-                _parameter("dry_run", "query", {"enum": ["true", "false"], "default": "false"}),
-                _CASCADE,
-            ],
-            "responses": {
-                "200": _receipt("Undone before, or a plan; nothing changed"),
-                "201": _receipt("Undone: the receipt of the undo, which is a load itself, with its plan"),
-                "400": _problem("An option is not as stated"),
-                "401": _problem("No valid token"),
-                "403": _problem("The contract opens no door for the API"),
-                "404": _problem("There is no such load"),
-                "409": _problem("It can't be undone, or rows of other loads stand under its rows; says which"),
-                "503": _problem("The database does not answer"),
-            },
-        }
-    },
-    "/api/v1/rejects": _reads("Rows that were not let in", *_FILTERS, _LOAD_ID, _LIMIT),
-    "/api/v1/rejects.csv": _reads("The error sheet", *_FILTERS, _LOAD_ID),
-    "/api/v1/rejects/replay": {
-        "post": {
-            "summary": "Judge kept rows again",
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "type": "object",
-                            "properties": {
-                                "reject_ids": {"type": "array", "items": _NUMBER},
-                                "source": _TEXT,
-                                "table": _TEXT,
-                            },
-                        }
-                    }
-                },
-            },
-            "responses": {
-                "200": {"description": "A receipt for each table"},
-                "400": _problem("The body is not as stated"),
-                "401": _problem("No valid token"),
-                "403": _problem("The contract opens no door for the API"),
-                "404": _problem("The contract has no such table any more"),
-                "413": _problem("The body is larger than 1 MB"),
-                "503": _problem("The database ended it; `receipts` are those of the tables before"),
-            },
-        }
-    },
-    "/api/v1/tables": _reads("The contract"),
-    "/api/v1/tables/{source}/{table}": _reads(
-        "The contract of a table",
-        _parameter("source", "path", _TEXT),
-        _parameter("table", "path", _TEXT),
-    ),
-    "/api/v1/openapi.json": _reads("This document"),
-}
-_COUNTS = ("received", "accepted", "waiting", "rejected", "duplicates")
-_RECEIPT: dict[str, Any] = {
-    "type": "object",
-    "description": "received = accepted + waiting + rejected + duplicates",
-    "properties": {
-        "load_id": {"type": ["integer", "null"]},
-        "source": _TEXT,
-        "table": _TEXT,
-        "door": _TEXT,
-        "status": {"enum": ["succeeded", "refused", "failed", "running", "dry_run"]},
-        **{name: {"type": "integer", "minimum": 0} for name in _COUNTS},
-        "format": {
-            "type": ["object", "null"],
-            "description": "What the body turned out to be: format, encoding, separator, quote, decimal, sheet, packed",
-        },
-        "warnings": {"type": "array", "items": {"type": "object"}},
-        "rejects": {"type": "array", "items": {"type": "object"}},
-        "releases": {"type": "array", "items": {"type": "object"}},
-        "cascades": {"type": "array", "items": {"type": "object"}},
-        "plan": {"type": ["object", "null"]},
-        "links": {"type": "object"},
-    },
-    "required": ["load_id", "source", "table", "door", "status", *_COUNTS, "warnings", "rejects"],
-}
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT,
-    },
-    "required": ["title", "status", "detail"],
-}  # fmt: skip

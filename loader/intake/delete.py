@@ -63,6 +63,7 @@ def settle_deletes(
         before.commit()
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, _keys_only(table), load_id, origin.door, status, arrival.received)
+    receipt = replace(receipt, format=origin.format)
     loads.close_load(connection, receipt)
     if status == "refused":
         loads.make_visible(connection, [load_id])

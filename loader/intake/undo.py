@@ -335,13 +335,13 @@ def _count_gone(connection: Connection, table: Table, aftermath: Aftermath) -> t
 
 
 def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
-    """Kept rows do not come in any more; ``these`` is SQL on the ledger's rejects."""
+    """Kept rows do not come in any more, by who undid; ``these`` is SQL on the ledger's rejects."""
     return run(
         connection,
-        f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, dismissed_at = now(), "
+        f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, "
+        "resolved_at = clock_timestamp(), dismissed_at = clock_timestamp(), "
         f"dismissed_by = (select principal from ledger.loads where load_id = {undo_id}), "
-        f"dismissed_why = 'the load that brought it was undone by load {undo_id}', "
-        f"resolved_at = clock_timestamp() where {these} and status in ('waiting', 'rejected')",
+        f"dismissed_why = 'undone by load {undo_id}' where {these} and status in ('waiting', 'rejected')",
     )
 
 

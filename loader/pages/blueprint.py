@@ -15,7 +15,7 @@ from loader.app import API_PREFIX, gatehouse
 from loader.contract.model import DOORS
 from loader.ledger import access
 from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
-from loader.pages import errors, words
+from loader.pages import api_docs, errors, words
 from loader.pages.contract_words import rules_in_words
 from loader.pages.dbt_docs import docs_response
 from loader.pages.login import ComeAgain, attempt
@@ -26,6 +26,10 @@ from loader.pages.verdict import verdict_of
 pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 words.register(pages)
 errors.register(pages)
+
+# beside the API that they describe, and with a login like every page
+pages.add_url_rule(f"{API_PREFIX}/docs", "api_docs", api_docs.index)
+pages.add_url_rule(f"{API_PREFIX}/docs/<source>/<name>", "api_docs_of_table", api_docs.of_table)
 
 _DAY = timedelta(hours=24)
 _LISTED = 100

@@ -9,7 +9,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
-from loader.app import API_PREFIX
+from loader.app import API_PAGES, API_PREFIX
 from loader.contract.live import NoContract
 from loader.doors import problems
 
@@ -48,8 +48,12 @@ def register(blueprint: Blueprint) -> None:
     blueprint.app_errorhandler(psycopg2.OperationalError)(_no_database)
 
 
+def _is_api() -> bool:
+    return request.path.startswith(API_PREFIX + "/") and request.endpoint not in API_PAGES
+
+
 def _http(error: HTTPException) -> ResponseReturnValue:
-    if request.path.startswith(API_PREFIX + "/"):
+    if _is_api():
         return problems.handle_http(error)
     code = error.code or 500
     if code < 400:  # a redirect of the router's own
@@ -73,7 +77,7 @@ def _no_database(error: OperationalError | psycopg2.OperationalError) -> Respons
 
 def _no_contract(error: NoContract) -> ResponseReturnValue:
     """No rows are judged and no page is made without one: 503, with what stands in its way."""
-    if request.path.startswith(API_PREFIX + "/"):
+    if _is_api():
         return problems.problem(503, f"No contract is in force, and nothing was stored. {error}")
     words = "Nothing is half done. Try again in a moment; `loader migrate --plan` says what is missing."
     page = render_template("error.html", code=503, title="There is no contract yet", words=words, detail=str(error))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
+import jsonschema_rs
 import pytest
+import schemathesis
 import sqlalchemy as sa
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 
 from loader.contract.model import Column, Contract
 from loader.contract.read import read_contract
 from loader.contract.types import parse_type
-from loader.doors.openapi import column_schema, example_row, openapi, row_schema
+from loader.doors.openapi import column_schema, example_row, example_value, openapi, row_schema
 from loader.intake.load import Options, load_stream
 from loader.ledger.loads import Origin
 from loader.settings import Settings
@@ -35,11 +40,15 @@ def test_every_table_with_an_open_door_is_in_the_document(desk: Desk) -> None:
 
 
 def test_every_route_of_the_api_is_in_the_document(desk: Desk) -> None:
-    paths = set(openapi(desk.contract)["paths"])
-    for rule in desk.app.url_map.iter_rules():
-        if rule.endpoint.startswith("api.") and rule.endpoint != "api.post_load":
-            path = rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
-            assert path in paths, path
+    told = {(path, method) for path, item in openapi(desk.contract)["paths"].items() for method in item}
+    loads = {(f"/api/v1/loads/desk/{name}", "post") for name in ("teams", "tickets", "people", "chairs")}
+    there = {
+        (rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        for rule in desk.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint.startswith("api.") and rule.endpoint != "api.post_load"
+    }
+    assert told == there | loads
 
 
 def test_schemas_are_valid_and_examples_fit_them(contract: Contract) -> None:
@@ -47,6 +56,65 @@ def test_schemas_are_valid_and_examples_fit_them(contract: Contract) -> None:
         schema = row_schema(table)
         jsonschema.Draft202012Validator.check_schema(schema)
         jsonschema.validate(example_row(table), schema)
+
+
+def test_the_document_is_openapi_3_1_and_each_schema_a_schema(contract: Contract, desk: Desk) -> None:
+    for document in (openapi(contract), openapi(desk.contract)):
+        schemathesis.openapi.from_dict(document).validate()
+        for schema in document["components"]["schemas"].values():
+            jsonschema.Draft202012Validator.check_schema(schema)
+        names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+        assert len(names) == len(set(names))
+
+
+def test_the_check_of_the_document_sees_what_is_wrong(desk: Desk) -> None:
+    document = openapi(desk.contract)
+    del document["paths"]["/api/v1/loads"]["get"]["responses"]["200"]["description"]
+    with pytest.raises(jsonschema_rs.ValidationError):
+        schemathesis.openapi.from_dict(document).validate()
+
+
+def test_every_example_is_valid_by_the_schema_that_it_stands_under(contract: Contract, desk: Desk) -> None:
+    """Also of a contract that gives few examples: the desk's."""
+    for document in (openapi(contract), openapi(desk.contract)):
+        root = Registry().with_resource(
+            "urn:document", Resource.from_contents(document, default_specification=DRAFT202012)
+        )
+        checked = 0
+        for schema, example in examples_of(document):
+            absolute = json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
+            checker = jsonschema.FormatChecker()
+            jsonschema.Draft202012Validator(absolute, registry=root, format_checker=checker).validate(example)
+            checked += 1
+        assert checked > 25
+
+
+def examples_of(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Each example of the document, with its schema."""
+    if isinstance(node, list):
+        for part in node:
+            yield from examples_of(part)
+    if isinstance(node, dict):
+        if isinstance(node.get("examples"), list):
+            yield from ((node, example) for example in node["examples"])
+        if "schema" in node and "example" in node:
+            yield node["schema"], node["example"]
+        for name, part in node.items():
+            if name not in ("examples", "example"):
+                yield from examples_of(part)
+
+
+def test_an_example_is_made_where_the_contract_gives_none() -> None:
+    for data_type, words, example in [
+        ("date", {"format_": "DD.MM.YYYY"}, "29.02.2024"),
+        ("varchar(2)", {}, "te"),
+        ("integer[]", {}, [1]),
+        ("uuid", {}, "3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11"),
+    ]:
+        column = Column("c", parse_type(data_type, **words), True, "C", "")
+        assert example_value(column) == example
+    assert example_value(Column("c", parse_type("numeric(6,2)"), True, "C", "", example="25.00")) == 25
+    assert example_value(Column("c", parse_type("text"), True, "C", "", accepted_values=("b", "a"))) == "b"
 
 
 def test_every_reference_in_the_document_leads_somewhere(contract: Contract) -> None:

@@ -227,7 +227,7 @@ def test_on_a_phone_no_cell_is_out_of_sight(desk: Desk, new_page: NewPage) -> No
     desk.load("teams", {"team_id": "1"}, {"team_id": "1"}, {"team_id": "x"})
     page = new_page(viewport={"width": 390, "height": 844})
     log_in(page)
-    for path in ("/", "/loads", "/tables", "/tables/desk/tickets"):
+    for path in ("/", "/loads", "/tables", "/tables/desk/tickets", "/api/v1/docs", "/api/v1/docs/desk/tickets"):
         page.goto(path)
         over = "[...document.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth)"
         assert max(page.evaluate(over)) <= 0, path
@@ -273,7 +273,7 @@ def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: 
     log_in(page)
     for path in (
         "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/loads", "/loads/1", "/loads/2",
-        "/rejects", "/dbt/", "/nothing",
+        "/rejects", "/dbt/", "/nothing", "/api/v1/docs", "/api/v1/docs/desk/tickets",
     ):  # fmt: skip
         page.goto(path)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
