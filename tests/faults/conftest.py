@@ -46,3 +46,11 @@ def held(held_database: tuple[Settings, sa.Engine]) -> Iterator[Held]:
     with Held(lab, settings) as made:
         yield made
     lab.audit()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many kills of each kind were made, at the end of every run that made some."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "kills":
+                terminalreporter.write_line(f"kills: {value}")
