@@ -49,8 +49,8 @@ def held(held_database: tuple[Settings, sa.Engine]) -> Iterator[Held]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many kills of each kind were made, at the end of every run that made some."""
+    """What was killed and read, at the end of every run that did."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
-            if name == "kills":
-                terminalreporter.write_line(f"kills: {value}")
+            if name in ("kills", "reading"):
+                terminalreporter.write_line(f"{name}: {value}")
