@@ -10,14 +10,16 @@ from loader.settings import Settings
 from tests.faults.bodies import KEYS, Body
 
 _PLACED = " union ".join(
-    f"select _load_id, _row from staging_lab.{name}" for name in ("shops", "shops__history", "stalls", "stalls__history")
+    f"select _load_id, _row from staging_lab.{name}"
+    for name in ("shops", "shops__history", "stalls", "stalls__history")
 )
 #: Each gives rows only where something is wrong.
 AUDIT = {
     "a load whose counts are not what stands": (
         f"with placed as (select _load_id, count(*) as n from ({_PLACED}) as p group by 1), "
         "kept as (select load_id, count(*) as n, count(distinct row) as rows from ledger.rejects group by 1) "
-        "select l.load_id, l.status, received, accepted, waiting, rejected, duplicates, p.n, k.n from ledger.loads as l "
+        "select l.load_id, l.status, received, accepted, waiting, rejected, duplicates, p.n, k.n "
+        "from ledger.loads as l "
         "left join placed as p on p._load_id = l.load_id left join kept as k on k.load_id = l.load_id "
         "where coalesce(p.n, 0) <> accepted or coalesce(k.n, 0) <> waiting + rejected or k.n <> k.rows "
         "or received <> accepted + waiting + rejected + duplicates"
@@ -26,7 +28,7 @@ AUDIT = {
         f"select * from ({_PLACED}) as p where not exists "
         "(select 1 from ledger.loads as l where l.load_id = p._load_id and l.status = 'succeeded')"
     ),
-    "a load that neither succeeded nor failed": "select * from ledger.loads where status not in ('succeeded', 'failed')",
+    "a load that goes on": "select * from ledger.loads where status not in ('succeeded', 'failed')",
     "a load that succeeded without a number": "select * from ledger.loads where (seq is null) = (status = 'succeeded')",
     "numbers with a gap": (
         "select count(seq), max(seq), (select last_seq from ledger.clock) from ledger.loads "

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,8 +95,8 @@ class Place:
     def _open(self) -> None:
         self.database.start()
         self._migrate()
-        for web in self.webs:
-            web.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(WebServer.start, self.webs))
         assert self.send(Body("shops", 0, ("1",), (1, 1, 0, 0, 0))).verdict == "taken"
 
     def _migrate(self) -> None:
@@ -106,8 +107,8 @@ class Place:
         engine.dispose()
 
     def close(self) -> None:
-        for web in self.webs:
-            web.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(WebServer.stop, self.webs))
         self.database.clean()
 
     def body(self, way: str) -> Body:
@@ -145,7 +146,10 @@ class Place:
 
     @staticmethod
     def _is_ready(web: WebServer) -> bool:
-        with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(f"{web.address}/readyz", timeout=10) as got:
+        with (
+            suppress(OSError, urllib.error.URLError),
+            urllib.request.urlopen(f"{web.address}/readyz", timeout=10) as got,
+        ):
             return bool(got.status == 200)
         return False
 
