@@ -263,7 +263,7 @@ class Command(Sender):
         self.process = subprocess.Popen(
             command, env=self.place.webs[0].environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        wait_for(lambda: set(self.place.backends()) - others or self.process.poll() is not None, "the load", 0.002)
+        wait_for(lambda: set(self.place.backends()) - others or self.process.poll() is not None, "the load", 0.01)
         return self
 
     def answer(self) -> Answer:
