@@ -76,7 +76,7 @@ def stands(settings: Settings, body: Body) -> bool:
     loads = ask(
         settings,
         "select load_id, received, accepted, waiting, rejected, duplicates from ledger.loads "
-        f"where status <> 'failed' and content_hash = '{body.hash}'",
+        f"where status <> 'failed' and (content_hash = '{body.hash}' or idempotency_key = '{body.key}')",
     )
     assert len(loads) <= 1, f"the body came in {len(loads)} times"
     keys = f"between {body.number * KEYS} and {body.number * KEYS + KEYS - 1}"
