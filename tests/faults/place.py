@@ -79,7 +79,7 @@ class Place:
             self.webs.append(WebServer(settings, port=free_port(), workers=2))
         self.settings = self.webs[0].settings
         self.numbers = itertools.count(1)
-        self._usual: dict[tuple[str, type[Sender]], float] = {}
+        self._usual: dict[str, float] = {}
 
     def __enter__(self) -> Place:
         try:
@@ -121,16 +121,15 @@ class Place:
     def send(self, body: Body, web: int = 0) -> Answer:
         return Upload(self, body, web).start().answer()
 
-    def usual_seconds(self, way: str, sender: type[Sender]) -> float:
-        """How long a load of the kind takes when nothing disturbs it, from `start` to the answer."""
-        if (way, sender) not in self._usual:
+    def usual_seconds(self, way: str) -> float:
+        """How long an upload of the kind takes when nothing disturbs it."""
+        if way not in self._usual:
             body = self.body(way)
-            sending = sender(self, body).start()
             begin = time.monotonic()
-            assert sending.answer().verdict == "taken"
-            self._usual[way, sender] = time.monotonic() - begin
+            assert self.send(body).verdict == "taken"
+            self._usual[way] = time.monotonic() - begin
             assert books.stands(self.settings, body)
-        return self._usual[way, sender]
+        return self._usual[way]
 
     def rest(self) -> None:
         """Waits until everything is up again and nobody is in a transaction."""
