@@ -153,12 +153,14 @@ class Place:
         return False
 
     def backends(self) -> list[int]:
-        """The backends of those who load, the busy ones first."""
+        """The backends of those who load, the busy ones first; none where the database can't be asked."""
         statement = (
             "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
             "and application_name = 'gatehouse' order by xact_start nulls last"
         )
-        return [pid for (pid,) in books.ask(self.settings, statement)]
+        with suppress(psycopg2.OperationalError):
+            return [pid for (pid,) in books.ask(self.settings, statement)]
+        return []
 
 
 @dataclass
