@@ -57,7 +57,7 @@ class Body:
 
     @property
     def key(self) -> str:
-        return f"body {self.number}"
+        return f"{self.table} {self.number}"
 
 
 def stall(key: int, shop: object = 1, label: str = "red") -> str:
