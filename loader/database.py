@@ -143,19 +143,32 @@ def ended_by(error: BaseException, work: str = "load", again: str = "Send it aga
     A lost connection is first noticed where it broke, and then again by whoever cleans up: the
     first error of the chain is the one that tells.
     """
-    while error.__context__ is not None and isinstance(error.__context__, (DBAPIError, psycopg2.Error)):
-        error = error.__context__
-    original = error.orig if isinstance(error, DBAPIError) else error
+    original = _first(error)
     if isinstance(original, psycopg2.errors.LockNotAvailable):
         return f"another load into this table is still running; {again[0].lower()}{again[1:]} when that has ended"
     words = (str(original).strip().splitlines() or [type(original).__name__])[0]
     if isinstance(original, psycopg2.errors.DiskFull):
         return f"the database's disk is full ({words}). {again} when there is free space on the database's disk"
-    # without a code nobody answered any more; class 57P is a server that shuts down or was cut off
-    code = getattr(original, "pgcode", None)
-    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)) and (code or "57P")[:3] == "57P":
+    if _is_loss(original):
         return f"the database went away in the middle ({words}); its log says why. {again} when it is back"
     return f"the database ended the {work}: {words}"
+
+
+def went_away(error: BaseException) -> bool:
+    """Whether the connection was lost: what a commit came to is then not known."""
+    return _is_loss(_first(error))
+
+
+def _first(error: BaseException) -> BaseException | None:
+    while error.__context__ is not None and isinstance(error.__context__, (DBAPIError, psycopg2.Error)):
+        error = error.__context__
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _is_loss(original: BaseException | None) -> bool:
+    # without a code nobody answered any more; class 57P is a server that shuts down or was cut off
+    code = getattr(original, "pgcode", None)
+    return isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)) and (code or "57P")[:3] == "57P"
 
 
 def is_fault_of_ours(error: DBAPIError | psycopg2.Error) -> bool:

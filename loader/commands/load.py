@@ -121,7 +121,11 @@ def load(
                     options=options, progress=progress,
                     lock_seconds=wait_seconds, waiting=_say_waiting, said=said,
                 )  # fmt: skip
-        except (LoadFailed, ReadFailure) as error:
+        except LoadFailed as error:
+            click.echo(f"{shown}: {error.outcome.lower()}: {error}", err=True)
+            status = FAILED
+            continue
+        except ReadFailure as error:
             click.echo(f"{shown}: nothing was loaded: {error}", err=True)
             status = FAILED
             continue
@@ -280,7 +284,8 @@ def replay(
     try:
         receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, _say_waiting)
     except LoadFailed as error:
-        click.echo(f"replay: the rows are as they were: {error}", err=True)
+        outcome = error.outcome.lower() if error.is_unknown else "the rows are as they were"
+        click.echo(f"replay: {outcome}: {error}", err=True)
         return FAILED
     click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay")))
     return ALL_IN if receipt.clean else SOME_KEPT_BACK

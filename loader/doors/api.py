@@ -102,7 +102,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
             if error.is_body:
                 return problem(400, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
             current_app.logger.error("load into %s by %s, key %s: %s", target.id, g.principal, key, error.message)
-            return problem(503, f"Nothing was loaded: {error.message}.", load_id=error.load_id)
+            return problem(503, f"{error.outcome}: {error.message}.", load_id=error.load_id)
         except KeyReused as error:
             return problem(422, f"{error}. Nothing was loaded.")
         except StillRunning as error:
@@ -311,6 +311,8 @@ def post_replay() -> ResponseReturnValue:
             except LoadFailed as error:
                 current_app.logger.error("replay into %s by %s: %s", table.id, g.principal, error.message)
                 words = f"The rows of {table.id} and of tables after it are as they were: {error.message}."
+                if error.is_unknown:
+                    words = f"{error.outcome} into {table.id}; tables after it are as they were: {error.message}."
                 return problem(503, words, load_id=error.load_id, receipts=receipts)
             receipts.append(receipt.as_dict())
     return jsonify({"receipts": receipts})

@@ -82,7 +82,7 @@ def create(source: str, table: str) -> ResponseReturnValue:
             elif receipt.load_id is None and receipt.clean and not unsure:
                 receipt = _load(contract, target, row, origin, Options("refuse"), seconds_left)
     except LoadFailed as error:
-        entry.faults[None] = [f"Nothing was loaded: {error.message}. What you typed is still here."]
+        entry.faults[None] = [f"{error.outcome}: {error.message}. What you typed is still here."]
         return _page(target, entry), 503
     except StillRunning:
         abort(409, "Your row is still being loaded. The list of loads will show it in a moment.")

@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -25,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.database import ended_by
+from loader.database import ended_by, went_away
 from loader.intake import bulk, few, landing
 from loader.intake.aftermath import CanNotStand
 from loader.intake.decode import NOTHING_SAID, Batch, Decoder, ReadFailure, Said, format_of_file, open_body
@@ -42,7 +43,8 @@ __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_f
 Progress = Callable[[int], None]
 Waiting = Callable[[str], None]
 
-
+#: How long a database that went away in a commit is waited for, to be asked what that came to.
+_COME_BACK_SECONDS = 5.0
 #: Rules of rows whose payload is for people to read: cut in one piece, or with signs replaced.
 AS_SHOWN = ("unreadable", "too_many_fields", "too_few_fields")
 
@@ -51,13 +53,21 @@ class LoadFailed(Exception):
     """Nothing was loaded; the sentence says why. ``load_id`` is the ledger's failed entry.
 
     ``is_body`` when the body can't be read, and not the database that ended the load.
+    ``is_unknown`` when the database went away in the very commit and did not come back to be asked:
+    then the load may stand.
     """
 
-    def __init__(self, message: str, is_body: bool, load_id: int | None = None) -> None:
+    def __init__(self, message: str, is_body: bool, load_id: int | None = None, is_unknown: bool = False) -> None:
         self.message = message
         self.is_body = is_body
         self.load_id = load_id
+        self.is_unknown = is_unknown
         super().__init__(message)
+
+    @property
+    def outcome(self) -> str:
+        """What became of the load, as the beginning of a sentence."""
+        return "It is not known whether it was loaded" if self.is_unknown else "Nothing was loaded"
 
 
 class KeyReused(Exception):
@@ -85,8 +95,9 @@ def load(
     progress: Progress | None = None,
     lock_seconds: float | None = None,
     waiting: Waiting | None = None,
+    unless_loaded: bool = False,
 ) -> Receipt:
-    """Load what the decoder yields into ``table``.
+    """Load what the decoder yields into ``table``; ``unless_loaded``: not if its content stands there already.
 
     ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid,
     which nobody may do who serves others. ``waiting`` is told each table that is waited for.
@@ -95,10 +106,11 @@ def load(
     but the ledger's entry of the failure.
     """
     origin = replace(origin, op=options.op)
+    done: Receipt | None = None
     try:
         with engine.begin() as connection:
             _wait_at_most(connection, lock_seconds, waiting)
-            earlier = _came_before(connection, table, origin)
+            earlier = _came_before(connection, table, origin, unless_loaded)
             if earlier is not None:
                 return earlier
             if options.op == "delete":
@@ -107,13 +119,35 @@ def load(
                 receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, progress)
             if options.dry_run:
                 raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
-            return receipt
+            done = receipt
+        return done
     except _Rollback as left:
         return left.receipt
     except (ReadFailure, CanNotStand) as error:
         raise _failed(engine, table, origin, options, str(error), is_body=True) from error
     except (DBAPIError, psycopg2.Error) as error:
+        if done is not None and went_away(error) and _stands(engine, table, done, origin, error):
+            return done
         raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
+
+
+def _stands(engine: Engine, table: Table, done: Receipt, origin: Origin, error: BaseException) -> bool:
+    """Whether a load stands whose commit was not answered.
+
+    The database is asked, once it is back and the load has ended there. Raises :class:`LoadFailed`,
+    ``is_unknown``, if it can't be asked.
+    """
+    give_up = time.monotonic() + _COME_BACK_SECONDS
+    while True:
+        try:
+            with engine.begin() as connection:
+                _wait_at_most(connection, _COME_BACK_SECONDS, None)
+                loads.lock_tables(connection, {table.id}, set())  # held until the load's own backend has ended
+                return loads.stands(connection, done, origin)
+        except (DBAPIError, psycopg2.Error):
+            if time.monotonic() > give_up:
+                raise LoadFailed(ended_by(error), is_body=False, is_unknown=True) from error
+        time.sleep(0.1)
 
 
 def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waiting | None) -> None:
@@ -233,12 +267,6 @@ def load_file(
     with path.open("rb") as file:
         content_hash = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        if not again and not options.dry_run:
-            with engine.begin() as connection:
-                load_id = loads.find_by_content(connection, table, content_hash, options.op)
-                receipt = loads.read_receipt(connection, load_id) if load_id else None
-            if receipt is not None:
-                return replace(receipt, repeated=True)
         name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name is any bytes, the ledger is text
         origin = Origin(door, principal, name, content_hash, idempotency_key)
 
@@ -250,7 +278,10 @@ def load_file(
             file.seek(0)
             return open_body(file, table, format_of_file(path.name), said)
 
-        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting)
+        unless_loaded = not again and not options.dry_run
+        return load(
+            engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting, unless_loaded
+        )
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:
@@ -287,11 +318,15 @@ def replay(
         f"where k.name not in ({columns}))"
     )
     origin = Origin("replay", principal)
+    done: Receipt | None = None
     try:
         with engine.begin() as connection:
             _wait_at_most(connection, lock_seconds, waiting)
-            return settle_rejects(connection, contract, table, chosen, origin)
+            done = settle_rejects(connection, contract, table, chosen, origin)
+        return done
     except (DBAPIError, psycopg2.Error) as error:
+        if done is not None and went_away(error) and _stands(engine, table, done, origin, error):
+            return done
         raise _failed(engine, table, origin, KEEP_AND_LOAD, ended_by(error), is_body=False) from error
 
 
@@ -299,7 +334,17 @@ def _array(numbers: list[int]) -> str:
     return "{" + ",".join(str(int(number)) for number in numbers) + "}"
 
 
-def _came_before(connection: Connection, table: Table, origin: Origin) -> Receipt | None:
+def _came_before(connection: Connection, table: Table, origin: Origin, unless_loaded: bool) -> Receipt | None:
+    """The receipt of the load that came under the same key or, if that is asked, with the same content."""
+    earlier = _under_key(connection, table, origin)
+    if earlier is None and unless_loaded and origin.content_hash is not None:
+        loads.lock_content(connection, table, origin.content_hash, origin.op)
+        load_id = loads.find_by_content(connection, table, origin.content_hash, origin.op)
+        earlier = loads.read_receipt(connection, load_id) if load_id else None
+    return replace(earlier, repeated=True) if earlier is not None else None
+
+
+def _under_key(connection: Connection, table: Table, origin: Origin) -> Receipt | None:
     key = origin.idempotency_key
     if key is None:
         return None
@@ -312,7 +357,7 @@ def _came_before(connection: Connection, table: Table, origin: Origin) -> Receip
         raise KeyReused(f"Idempotency-Key {key!r} came before with another body")
     receipt = loads.read_receipt(connection, found.load_id)
     assert receipt is not None, "the load was found in this transaction"
-    return replace(receipt, repeated=True)
+    return receipt
 
 
 def _failed(engine: Engine, table: Table, origin: Origin, options: Options, message: str, is_body: bool) -> LoadFailed:

@@ -112,6 +112,34 @@ def lock_key(connection: Connection, table: Table, principal: str, key: str) -> 
     return bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(number))).scalar())
 
 
+def lock_content(connection: Connection, table: Table, content_hash: str, op: str) -> None:
+    """Wait for another load of the same content to end, so that it is either found or was never there."""
+    number = _number("\0".join(("content", table.id, op, content_hash)))
+    say = connection.get_execution_options().get(WAITING)
+    if say is not None:
+        if connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(number))).scalar():
+            return
+        say(table.id)
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def stands(connection: Connection, receipt: Receipt, origin: Origin) -> bool:
+    """Whether the load of this receipt was committed. Not by its number alone: a server that
+    crashed gives out again the numbers of what it lost."""
+    found = sa.select(sa.literal(1)).where(
+        Load.load_id == receipt.load_id,
+        Load.source == receipt.source,
+        Load.table_name == receipt.table,
+        Load.status == receipt.status,
+        Load.received == receipt.received,
+        Load.accepted == receipt.accepted,
+        Load.principal == origin.principal,
+        Load.content_hash.is_not_distinct_from(origin.content_hash),
+        Load.idempotency_key.is_not_distinct_from(origin.idempotency_key),
+    )
+    return connection.execute(found).first() is not None
+
+
 def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -> None:
     """Wait for the tables' locks, in one order for everybody, so that nobody waits in a ring.
 

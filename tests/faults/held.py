@@ -158,10 +158,8 @@ class Held:
         }  # fmt: skip
 
 
-def write(process: subprocess.Popen[bytes], body: bytes, end: bool = True) -> None:
+def write(process: subprocess.Popen[bytes], body: bytes) -> None:
     stream: IO[bytes] | None = process.stdin
     assert stream is not None
     stream.write(body)
-    stream.flush()
-    if end:
-        stream.close()
+    stream.close()
