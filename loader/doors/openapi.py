@@ -319,10 +319,15 @@ _FILTERS = (
     _parameter("before", "query", _NUMBER),
 )
 _LIMIT = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000})
+_KEY = _parameter("idempotency_key", "query", _TEXT) | {
+    "description": "The caller's own loads of this key, also one that runs."
+}
 _LOAD_ID = _parameter("load_id", "query", _NUMBER)
 _READING: dict[str, Any] = {
-    "/api/v1/loads": _reads("The latest loads", *_FILTERS, _LIMIT),
-    "/api/v1/loads/{load_id}": _reads("A receipt", _parameter("load_id", "path", _NUMBER)),
+    "/api/v1/loads": _reads("The latest loads; with status=running those that run", *_FILTERS, _LIMIT, _KEY),
+    "/api/v1/loads/{load_id}": _reads(
+        "A receipt; of a load that runs, how far it is", _parameter("load_id", "path", _NUMBER)
+    ),
     "/api/v1/loads/{load_id}/undo": {
         "post": {
             "operationId": "undo_load",
@@ -405,6 +410,11 @@ _RECEIPT: dict[str, Any] = {
         "releases": {"type": "array", "items": {"type": "object"}},
         "cascades": {"type": "array", "items": {"type": "object"}},
         "plan": {"type": ["object", "null"]},
+        "progress": {
+            "type": "object",
+            "description": "Of a load that runs: rows, rows_per_second, bytes and size of the body, started_at, "
+            "updated_at. Nothing but received is counted so far.",
+        },
         "links": {"type": "object"},
     },
     "required": ["load_id", "source", "table", "door", "status", *_COUNTS, "warnings", "rejects"],

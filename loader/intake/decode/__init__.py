@@ -19,7 +19,7 @@ from loader.intake.decode.parquet import ParquetDecoder
 from loader.intake.decode.said import NOTHING_SAID, OPTIONS, Said
 from loader.intake.decode.xlsx import XlsxDecoder
 
-__all__ = ["DECODERS", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "Batch", "Decoder", "ReadFailure", "Said",
+__all__ = ["DECODERS", "IN_ORDER", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "Batch", "Decoder", "ReadFailure", "Said",
            "Unreadable", "format_of_file", "open_body"]  # fmt: skip
 
 DECODERS: dict[str, Callable[[BinaryIO, Table, Said], Decoder]] = {
@@ -44,6 +44,8 @@ _SUFFIXES = {
 }  # fmt: skip
 #: Formats that are read out of order.
 _SEEKING = ("parquet", "xlsx")
+#: Formats that are read from front to end, packed by gzip or not.
+IN_ORDER = ("csv", "json", "ndjson")
 _OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".numbers")
 
 
