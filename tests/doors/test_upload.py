@@ -214,25 +214,20 @@ def send_part(desk: Desk, part: Part, cookie: str, length: int | None = None) ->
 
 
 def test_a_large_file_goes_to_disk_and_only_of_who_has_logged_in(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = desk.app.test_client()
-    log_in(client)
-    fields = hidden_fields(client.get(PATH).text) | {"dry_run": "yes"}
-    cookie = client.get_cookie("session")
-    assert cookie is not None
     rolled = []
     rollover = tempfile.SpooledTemporaryFile.rollover
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", lambda file: (rolled.append(file), rollover(file)))
-
-    stranger = Part(fields, 3 << 20)
+    stranger = Part({"csrf_token": "x"}, 3 << 20)
     assert send_part(desk, stranger, "")[:3] in ("400", "401", "413")
     assert stranger.taken < 2 << 20
     assert not rolled
 
-    assert send_part(desk, Part(fields, 3 << 20), f"session={cookie.value}")[:3] == "200"
+    large = b"team_id,name\n" + b"".join(b"%d,%s\n" % (n, b"x" * 100_000) for n in range(30))
+    sent = upload(desk, large, dry_run="yes")
+    assert sent.status_code == 200
+    assert "Of 30 rows 30 would come in" in words(sent.text)
     assert rolled
-
-    other_form = desk.client.post("/tables/desk/teams/new", data=fields | {"c.name": "x" * (2 << 20)})
-    assert other_form.status_code == 413
+    assert desk.fill("teams", team_id="1", name="x" * (2 << 20)).status_code == 413
 
 
 def test_who_hangs_up_leaves_nothing(desk: Desk) -> None:
