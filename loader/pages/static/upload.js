@@ -62,6 +62,7 @@ function send() {
   button.setAttribute("aria-disabled", "true");
   underWay.hidden = false;
   tell("Sending the file …", 0);
+  underWay.scrollIntoView({ block: "nearest" });
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     tell(`Sending the file: ${size(loaded)} of ${size(total)}`, total > 0 ? loaded / total : null);
   });
