@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from loader.doors.api import api
     from loader.doors.forms import forms
     from loader.doors.health import health
+    from loader.doors.upload import uploads
     from loader.pages.blueprint import pages
 
     settings = settings or Settings.from_environment()
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.exempt(api)
     app.register_blueprint(pages)
     app.register_blueprint(forms, url_prefix="/tables")
+    app.register_blueprint(uploads, url_prefix="/tables")
     app.register_blueprint(api, url_prefix=API_PREFIX)
     app.register_blueprint(health)
     app.before_request(_require_identity)
@@ -122,6 +124,11 @@ def _by_token() -> str | None:
         return None
     with gatehouse().engine.begin() as connection:
         return access.check_token(connection, text.strip())
+
+
+def is_logged_in() -> bool:
+    """Whether the request comes with a login that holds."""
+    return _by_session() is not None
 
 
 def _by_session() -> str | None:

@@ -35,7 +35,8 @@ from loader.intake.load import (
 from loader.intake.receipt import Receipt
 from loader.intake.undo import NoSuchLoad, UndoRefused, undo
 from loader.ledger.loads import Origin, read_receipt
-from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES, Load, Reject
+from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES, Load, Progress, Reject
+from loader.ledger.progress import running_load, running_loads
 
 api = Blueprint("api", __name__)
 problems.register(api)
@@ -200,23 +201,62 @@ def _receipt_response(receipt: Receipt) -> ResponseReturnValue:
 
 @api.get("/loads")
 def get_loads() -> ResponseReturnValue:
-    """The latest loads, newest first; ``before`` a load_id for the page after."""
-    _only((*_FILTERS, "before", "limit"))
+    """The latest loads, newest first; ``before`` a load_id for the page after.
+
+    ``status=running`` lists those that run, which the ledger does not show yet, and
+    ``idempotency_key`` the caller's own of that key, running or not.
+    """
+    _only((*_FILTERS, "before", "limit", "idempotency_key"))
     query = sa.select(Load.__table__).order_by(Load.load_id.desc())
     query = _filtered(query, Load, LOAD_STATUSES)
     if "before" in request.args:
         query = query.where(Load.load_id < _integer("before"))
+    if "idempotency_key" in request.args:
+        query = query.where(Load.principal == g.principal, Load.idempotency_key == request.args["idempotency_key"])
     limit = _integer("limit", _PAGE, 1000)
     with gatehouse().engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
-    return jsonify({"loads": [_timed(row) for row in rows]})
+        running = _running(connection)  # first: what ends meanwhile is in the ledger
+        rows = [_timed(dict(row)) for row in connection.execute(query.limit(limit)).mappings()]
+    ended = {row["load_id"] for row in rows}
+    return jsonify({"loads": [*(row for row in running if row["load_id"] not in ended), *rows][:limit]})
+
+
+def _running(connection: sa.Connection) -> list[dict[str, Any]]:
+    """The loads that run, of those asked for, with the columns of the ledger and ``progress``."""
+    asked = request.args
+    if "before" in asked or asked.get("status", "running") != "running" or not {"status", "idempotency_key"} & {*asked}:
+        return []
+    conditions = [
+        (Progress.table_name if name == "table" else Progress.source) == asked[name]
+        for name in ("source", "table")
+        if name in asked
+    ]
+    if "idempotency_key" in asked:
+        conditions += [Progress.principal == g.principal, Progress.idempotency_key == asked["idempotency_key"]]
+    return [
+        dict.fromkeys(Load.__table__.columns.keys())
+        | {
+            "load_id": load.load_id, "source": load.source, "table_name": load.table, "door": load.door,
+            "principal": load.principal, "idempotency_key": load.idempotency_key, "status": "running",
+            "received": load.rows, "accepted": 0, "waiting": 0, "rejected": 0, "duplicates": 0, "warnings": [],
+            "started_at": load.started_at.isoformat(), "progress": load.progress(),
+        }
+        for load in running_loads(connection, *conditions)
+    ]  # fmt: skip
 
 
 @api.get("/loads/<int:load_id>")
 def get_load(load_id: int) -> ResponseReturnValue:
-    """The receipt of a load, as it was first given."""
+    """The receipt of a load, as it was first given; of one that runs, how far it is."""
     _only(())
-    return jsonify(_receipt_of(load_id).as_dict())
+    if load_id >= 2**63:
+        return problem(404, f"There is no load {load_id}.")
+    with gatehouse().engine.connect() as connection:
+        running = running_load(connection, load_id)  # first: what ends meanwhile is in the ledger
+        receipt = read_receipt(connection, load_id)
+    if receipt is None and running is not None:
+        return jsonify(running.receipt().as_dict() | {"progress": running.progress()})
+    return jsonify(_receipt_of(load_id).as_dict() if receipt is None else receipt.as_dict())
 
 
 def _receipt_of(load_id: int) -> Receipt:

@@ -67,13 +67,18 @@ CALLS: dict[str, Schema] = {
     "/api/v1/loads": {
         "get": call(
             "list_loads", "The latest loads, newest first", _SOURCE, _TABLE,
-            parameter("status", "query", {"enum": [*LOAD_STATUSES]}, "Only with this status"), _BEFORE, _LIMIT,
-            answers={"200": answer("Loads", shape({"loads": many(named("Load"))})), **problems({})},
+            parameter("status", "query", {"enum": [*LOAD_STATUSES]}, "Only with this status; `running`: those that run"),
+            parameter("idempotency_key", "query", _TEXT, "The caller's own of this key, also one that runs"),
+            _BEFORE, _LIMIT,
+            answers={
+                "200": answer("Loads", shape({"loads": many({"anyOf": [named("Load"), named("RunningLoad")]})})),
+                **problems({}),
+            },
         )
     },
     "/api/v1/loads/{load_id}": {
         "get": call(
-            "get_load", "The receipt of a load, as it was first given", _LOAD_ID,
+            "get_load", "The receipt of a load, as it was first given; of one that runs, how far it is", _LOAD_ID,
             answers={"200": answer("The receipt", named("Receipt")), **problems({"404": "There is no such load"})},
         )
     },

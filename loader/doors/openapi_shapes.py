@@ -112,6 +112,7 @@ SCHEMAS: dict[str, Schema] = {
                                    description="A load by which rows whose parent went were set to waiting")),
             "links": {"type": "object", "additionalProperties": _TEXT},
         },
+        {"progress": named("Progress")},
         description="received = accepted + waiting + rejected + duplicates; `rejects` lists the first hundred.",
         examples=[RECEIPT_EXAMPLE],
     ),
@@ -147,6 +148,22 @@ SCHEMAS: dict[str, Schema] = {
         examples=[{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "There is no load 17."}],
     ),
     "Load": entry(Load, {"status": LOAD_STATUSES, "op": LOAD_OPS}, "A load as the ledger has it."),
+    "Progress": shape(
+        {
+            "rows": _COUNT, "rows_per_second": {"type": ["number", "null"]}, "bytes": {"type": ["integer", "null"]},
+            "size": {"type": ["integer", "null"]}, "started_at": _TEXT, "updated_at": _TEXT,
+        },
+        description="How far a load is that runs: rows, and bytes of the body's size as far as they are known.",
+    ),
+    "RunningLoad": shape(
+        {
+            "load_id": {"type": ["integer", "null"], "description": "null until it holds its tables"},
+            "source": _TEXT, "table_name": _TEXT, "door": _TEXT, "principal": _TEXT,
+            "idempotency_key": _NO_TEXT, "status": {"const": "running"}, "received": _COUNT,
+            "progress": named("Progress"),
+        },
+        description="A load that runs: nothing but `received` is counted so far.",
+    ),
     "Reject": entry(
         Reject, {"status": REJECT_STATUSES}, "A row that was not let in, as it came, by its first fault."
     ),

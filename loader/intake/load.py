@@ -29,16 +29,27 @@ from loader.contract.types import literal
 from loader.database import ended_by, went_away
 from loader.intake import bulk, few, landing
 from loader.intake.aftermath import CanNotStand
-from loader.intake.decode import NOTHING_SAID, Batch, Decoder, ReadFailure, Said, format_of_file, open_body
+from loader.intake.decode import (
+    IN_ORDER,
+    NOTHING_SAID,
+    Batch,
+    Decoder,
+    ReadFailure,
+    Said,
+    format_of_file,
+    open_body,
+)
+from loader.intake.decode.packed import size_of
 from loader.intake.delete import settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
 from loader.intake.sql import run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
+from loader.ledger.progress import Measure, Report
 
 __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_file",
-           "load_stream", "replay"]  # fmt: skip
+           "load_stream", "loaded_already", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
 Waiting = Callable[[str], None]
@@ -96,27 +107,30 @@ def load(
     lock_seconds: float | None = None,
     waiting: Waiting | None = None,
     unless_loaded: bool = False,
+    measure: Measure | None = None,
 ) -> Receipt:
     """Load what the decoder yields into ``table``; ``unless_loaded``: not if its content stands there already.
 
     ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid,
-    which nobody may do who serves others. ``waiting`` is told each table that is waited for.
-    With an Idempotency-Key that came before, the first receipt is given back. Raises
-    :class:`LoadFailed`, :class:`KeyReused` or :class:`StillRunning`; then nothing has changed
-    but the ledger's entry of the failure.
+    which nobody may do who serves others. ``waiting`` is told each table that is waited for;
+    ``measure`` says how much of the body has been read. With an Idempotency-Key that came before,
+    the first receipt is given back. Raises :class:`LoadFailed`, :class:`KeyReused` or
+    :class:`StillRunning`; then nothing has changed but the ledger's entry of the failure.
     """
     origin = replace(origin, op=options.op)
     done: Receipt | None = None
+    report = Report(engine, table, origin, progress, measure)
     try:
         with engine.begin() as connection:
+            report.begins(connection)
             _wait_at_most(connection, lock_seconds, waiting)
             earlier = _came_before(connection, table, origin, unless_loaded)
             if earlier is not None:
                 return earlier
             if options.op == "delete":
-                receipt = _delete(connection, contract, table, open_decoder, origin, options, progress)
+                receipt = _delete(connection, contract, table, open_decoder, origin, options, report)
             else:
-                receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, progress)
+                receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, report)
             if options.dry_run:
                 raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
             done = receipt
@@ -129,6 +143,8 @@ def load(
         if done is not None and went_away(error) and _stands(engine, table, done, origin, error):
             return done
         raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
+    finally:
+        report.ends()
 
 
 def _stands(engine: Engine, table: Table, done: Receipt, origin: Origin, error: BaseException) -> bool:
@@ -165,12 +181,12 @@ def _delete(
     open_decoder: Callable[[], Decoder],
     origin: Origin,
     options: Options,
-    progress: Progress | None,
+    report: Report,
 ) -> Receipt:
     if reason := why_not(table):
         raise ReadFailure(reason)
     decoder = open_decoder()
-    arrival = Arrival(landing.fill(connection, table, decoder, progress))
+    arrival = Arrival(landing.fill(connection, table, decoder, report.rows))
     return settle_deletes(connection, contract, table, replace(origin, format=decoder.found), options, arrival)
 
 
@@ -181,7 +197,7 @@ def _bring_and_settle(
     open_decoder: Callable[[], Decoder],
     origin: Origin,
     options: Options,
-    progress: Progress | None,
+    report: Report,
 ) -> Receipt:
     decoder = open_decoder()
     batches = iter(decoder)
@@ -192,24 +208,36 @@ def _bring_and_settle(
     all_batches = chain(begun, batches)
 
     def bring_large(load_id: int) -> Arrival:
-        received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, progress)
+        report.opened(load_id)
+        received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, report.rows)
         return Arrival(received, open_decoder)
 
     def bring_few(load_id: int) -> Arrival:
         received = few.bring(connection, contract, table, load_id, begun)
         if received is not None:
             return Arrival(received, are_in=True)
-        return Arrival(landing.fill(connection, table, begun, progress))
+        return Arrival(landing.fill(connection, table, begun, report.rows))
 
-    arrival: Arrival | Callable[[int], Arrival]
+    arrival: Callable[[int], Arrival]
     if is_large and options.on_reject != "refuse" and bulk.suits(table):
         arrival = bring_large
     elif not is_large and few.suits(table, begun):
         arrival = bring_few
     else:
-        arrival = Arrival(landing.fill(connection, table, all_batches, progress))
+        # without a lock, and so without a number: numbers are in the order of the locks
+        arrival = _landed(report, Arrival(landing.fill(connection, table, all_batches, report.rows)))
     # what the body is, is certain once its first rows have been read
     return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrival)
+
+
+def _landed(report: Report, arrival: Arrival) -> Callable[[int], Arrival]:
+    """Of rows that are in the landing: what is said of them once the load has its number."""
+
+    def numbered(load_id: int) -> Arrival:
+        report.opened(load_id)
+        return arrival
+
+    return numbered
 
 
 def load_stream(
@@ -233,7 +261,16 @@ def load_stream(
             body.seek(begin)
             return open_body(body, table, format_, said)
 
-        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds)
+        measure = _measure(body, format_)
+        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, measure=measure)
+
+
+def _measure(body: BinaryIO, format_: str) -> Measure | None:
+    """How much of a body has been read, where it is read from front to end."""
+    if format_.partition(".")[0] not in IN_ORDER:
+        return None
+    size = size_of(body)
+    return lambda: (body.tell(), size)
 
 
 def _kept(stream: BinaryIO) -> BinaryIO:
@@ -278,10 +315,22 @@ def load_file(
             file.seek(0)
             return open_body(file, table, format_of_file(path.name), said)
 
+        measure = None
+        with contextlib.suppress(ReadFailure):  # a name that says no format is for the load itself to refuse
+            measure = _measure(file, format_of_file(path.name))
         unless_loaded = not again and not options.dry_run
         return load(
-            engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting, unless_loaded
-        )
+            engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting,
+            unless_loaded, measure,
+        )  # fmt: skip
+
+
+def loaded_already(engine: Engine, table: Table, content_hash: str, op: str = "load") -> Receipt | None:
+    """The receipt of the load that brought a file of this content, if it stands and none came after it."""
+    with engine.begin() as connection:
+        load_id = loads.find_by_content(connection, table, content_hash, op)
+        receipt = loads.read_receipt(connection, load_id) if load_id else None
+    return replace(receipt, repeated=True) if receipt is not None else None
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

@@ -184,6 +184,22 @@ def find_by_key(connection: Connection, table: Table, principal: str, key: str) 
     ).first()
 
 
+def newest_with_key(connection: Connection, table: Table, principal: str, prefix: str) -> int | None:
+    """The newest load that a sender brought under a key that begins so, and that stands."""
+    return connection.execute(
+        sa.select(sa.func.max(Load.load_id)).where(
+            Load.source == table.source,
+            Load.table_name == table.name,
+            Load.principal == principal,
+            Load.idempotency_key.startswith(prefix, autoescape=True),
+            # as the index on the keys has it
+            Load.idempotency_key.is_not(None),
+            Load.status != "failed",
+            Load.undone_by_load_id.is_(None),
+        )
+    ).scalar()
+
+
 def find_by_content(connection: Connection, table: Table, content_hash: str, op: str = "load") -> int | None:
     """The load of the same content that still stands: not undone, and none has changed the table since."""
     this = (Load.source == table.source, Load.table_name == table.name)

@@ -114,6 +114,36 @@ class Load(Base):
     )
 
 
+class Progress(Base):
+    """How far a load that runs is; its own entry is invisible until it has ended.
+
+    It holds for as long as the load's transaction, ``transaction_id``, does: what is left of a
+    load that was killed says nothing any more. Unlogged, since after a crash nothing runs.
+    """
+
+    __tablename__ = "progress"
+
+    progress_id: Mapped[int] = _identity()
+    #: NULL while the rows of a load that has no number yet are brought.
+    load_id: Mapped[int | None]
+    source: Mapped[str]
+    table_name: Mapped[str]
+    door: Mapped[str]
+    principal: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    rows: Mapped[int]
+    #: How much of the body has been read, and of how much; NULL where it is not read from front to end.
+    bytes: Mapped[int | None]
+    size: Mapped[int | None]
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    #: For who has to end it: ``select pg_terminate_backend(…)``.
+    backend_pid: Mapped[int]
+    transaction_id: Mapped[int]
+
+    __table_args__ = ({"prefixes": ["unlogged"]},)
+
+
 class Reject(Base):
     """One row that was not let in: its first fault in the columns, all of them in ``faults``.
 

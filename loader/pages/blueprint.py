@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 
 from loader import docs
-from loader.app import API_PREFIX, gatehouse
+from loader.app import API_PREFIX, MAX_BODY_BYTES, gatehouse, is_logged_in
 from loader.contract.model import DOORS
 from loader.ledger import access
 from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
@@ -45,11 +45,14 @@ _REJECT_FILTERS = (
 
 
 @pages.app_url_value_preprocessor
-def _bound_forms(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+def _bound_forms(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """A form is read into memory whole, and its CSRF token looked for before anybody has
-    logged in. This hook is the one that comes before that."""
-    if not request.path.startswith(API_PREFIX + "/"):
-        request.max_content_length = _FORM_BYTES
+    logged in. This hook is the one that comes before that. A file goes to disk, and is taken
+    from who has logged in only."""
+    if request.path.startswith(API_PREFIX + "/"):
+        return
+    is_upload = endpoint == "uploads.send" and is_logged_in()
+    request.max_content_length = MAX_BODY_BYTES if is_upload else _FORM_BYTES
 
 
 @pages.app_context_processor

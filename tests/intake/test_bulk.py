@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pytest
 
 import loader.intake.load as intake
@@ -45,9 +46,9 @@ def batches(lab: Lab, *bodies: str) -> intake.Receipt:
             for body in bodies:
                 for batch in intake.open_body(io.BytesIO((HEAD + body).encode()), table, "csv"):
                     rows = batch.rows
-                    numbers = [number + place for place in range(1, rows.num_rows + 1)]
+                    numbers = pa.array(range(number + 1, number + rows.num_rows + 1), pa.int64())
                     number += rows.num_rows
-                    yield intake.Batch(rows.set_column(0, "_row", [numbers]) if rows.num_rows else rows)
+                    yield intake.Batch(rows.set_column(0, "_row", numbers))
 
     return intake.load(lab.engine, lab.contract, table, Pieces, Origin("api", "tester"))
 
@@ -79,7 +80,7 @@ def test_a_piece_with_a_key_that_stands_takes_the_other_way_and_the_next_ones_ar
     pieces.clear()
     receipt = batches(lab, "1,1\n2,1\n", "3,1\n4,1\n", "5,1\n", "6,1\n", "6,\n")
     assert pieces == [True, False, False, True, False]
-    assert (receipt.received, receipt.accepted, receipt.rejected) == (8, 8, 0)
+    assert (receipt.received, receipt.accepted, receipt.rejected) == (7, 7, 0)
     assert lab.mirror("shops") == [("1", "1"), ("2", "1"), ("3", "1"), ("4", "1"), ("5", "1"), ("6", None)]
     assert lab.history("shops") == [("3", None, "replaced"), ("6", "1", "replaced")]
 
@@ -101,10 +102,10 @@ def test_what_is_read_ahead_comes_in_order_with_its_error_in_its_place() -> None
         yield 2
         raise ValueError("three")
 
-    seen: list[int] = []
-    with pytest.raises(ValueError, match="three"), ReadAhead(items()) as ahead:
-        seen += ahead
-    assert seen == []
+    with ReadAhead(items()) as ahead:
+        assert [next(ahead), next(ahead)] == [1, 2]
+        with pytest.raises(ValueError, match="three"):
+            next(ahead)
     with ReadAhead(iter(range(1000))) as ahead:
         assert list(ahead) == list(range(1000))
 

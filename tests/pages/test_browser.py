@@ -3,13 +3,17 @@ alone, and both widths and colour schemes."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from loader.ledger import progress
 from tests.conftest import free_port
 from tests.pages.desk import NAME, PASSWORD, Desk
 
@@ -272,7 +276,8 @@ def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: 
     page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     log_in(page)
     for path in (
-        "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/loads", "/loads/1", "/loads/2",
+        "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/tables/desk/tickets/upload",
+        "/loads", "/loads/1", "/loads/2",
         "/rejects", "/dbt/", "/nothing", "/api/v1/docs", "/api/v1/docs/desk/tickets",
     ):  # fmt: skip
         page.goto(path)
@@ -280,3 +285,99 @@ def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: 
         assert over <= 0, path
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert back == {"light": "rgb(250, 249, 245)", "dark": "rgb(19, 23, 21)"}[scheme]
+
+
+def test_a_file_goes_from_the_bar_over_rows_and_rate_to_its_receipt(
+    desk: Desk, new_page: NewPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
+    seen = threading.Event()
+    write = progress.Report._write
+
+    def stand_still(report: progress.Report) -> None:
+        write(report)
+        assert seen.wait(20)
+
+    monkeypatch.setattr(progress.Report, "_write", stand_still)
+    path = tmp_path / "teams.csv"
+    path.write_text("team_id,name\nx,y\n" + "".join(f"{number},team\n" for number in range(9000)))
+    page = new_page()
+    log_in(page)
+    page.goto("/tables")
+    page.get_by_role("link", name="Upload a file into").first.click()
+    page.get_by_label("File", exact=True).set_input_files(path)
+    page.get_by_role("button", name="Upload").click()
+    said = page.locator("#said")
+    said.get_by_text("rows read,").wait_for()
+    assert re.fullmatch(r"9,001 rows read, [\d,]+ a second; they are being judged and stored …", said.inner_text())
+    assert page.locator("#bar").evaluate("(bar) => bar.value") == 1
+    if shots := os.environ.get("GATEHOUSE_SHOTS"):
+        page.screenshot(path=f"{shots}/under-way.png")
+    seen.set()
+    page.get_by_text("9,000 rows are in; 1 row was refused and kept to be mended.").wait_for()
+    assert "/loads/" in page.url
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_is_wrong_with_a_file_is_said_and_it_can_be_sent_again(
+    desk: Desk, new_page: NewPage, tmp_path: Path, scripts: bool
+) -> None:
+    path = tmp_path / "teams.csv"
+    path.write_text("team,names\n1,x\n")
+    page = new_page(java_script_enabled=scripts)
+    log_in(page)
+    page.goto("/tables/desk/teams/upload")
+    assert page.get_by_text("or drop it here").is_visible() is scripts
+    page.get_by_label("File", exact=True).set_input_files(path)
+    page.get_by_label("refuse the whole file").check()
+    page.get_by_role("button", name="Upload").click()
+    summary = page.locator("#summary")
+    summary.get_by_text("Nothing was loaded: ").wait_for()
+    if scripts:
+        assert focused(page) == "summary"
+    assert page.title().startswith("Error: ")
+    assert page.get_by_label("refuse the whole file").is_checked()
+    assert page.locator("#under-way").is_hidden()
+
+    path.write_text("team_id,name\n1,x\n")
+    page.get_by_label("File", exact=True).set_input_files(path)
+    page.get_by_label("Try only").check()
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("Tried only: nothing was stored").wait_for()
+    assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+
+    page.get_by_label("File", exact=True).set_input_files(path)
+    page.get_by_label("Try only").uncheck()
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("The row is in.").wait_for()
+
+
+def test_a_file_can_be_dropped(desk: Desk, new_page: NewPage) -> None:
+    page = new_page()
+    log_in(page)
+    page.goto("/tables/desk/teams/upload")
+    page.evaluate(
+        """() => {
+            const dropped = new DataTransfer();
+            dropped.items.add(new File(["team_id,name\\n1,x\\n"], "teams.csv"));
+            document.querySelector(".drop").dispatchEvent(
+                new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+        }"""
+    )
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("The row is in.").wait_for()
+
+
+def test_a_connection_that_breaks_is_said(desk: Desk, new_page: NewPage, tmp_path: Path) -> None:
+    path = tmp_path / "teams.csv"
+    path.write_text("team_id,name\n1,x\n")
+    page = new_page()
+    log_in(page)
+    page.goto("/tables/desk/teams/upload")
+    page.get_by_label("File", exact=True).set_input_files(path)
+    page.route("**/upload", lambda route: route.abort())
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("The connection broke before the whole file had arrived.").wait_for()
+    page.unroute("**/upload")
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("The row is in.").wait_for()

@@ -19,8 +19,8 @@ from loader.intake.decode.parquet import ParquetDecoder
 from loader.intake.decode.said import NOTHING_SAID, OPTIONS, Said
 from loader.intake.decode.xlsx import XlsxDecoder
 
-__all__ = ["DECODERS", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "Batch", "Decoder", "ReadFailure", "Said",
-           "Unreadable", "format_of_file", "open_body"]  # fmt: skip
+__all__ = ["DECODERS", "IN_ORDER", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "SUFFIXES", "Batch", "Decoder",
+           "ReadFailure", "Said", "Unreadable", "format_of_file", "open_body"]  # fmt: skip
 
 DECODERS: dict[str, Callable[[BinaryIO, Table, Said], Decoder]] = {
     "csv": CsvDecoder,
@@ -38,12 +38,15 @@ MEDIA_TYPES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/zip": "zip",
 }
-_SUFFIXES = {
+#: What a file's name ends in, by format; ``.gz`` may stand behind it, and ``.zip`` for itself.
+SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ndjson": "ndjson",
     ".jsonl": "ndjson", ".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx",
 }  # fmt: skip
 #: Formats that are read out of order.
 _SEEKING = ("parquet", "xlsx")
+#: Formats that are read from front to end, packed by gzip or not.
+IN_ORDER = ("csv", "json", "ndjson")
 _OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".numbers")
 
 
@@ -54,13 +57,13 @@ def format_of_file(name: str) -> str:
     if suffix == ".zip":
         return "zip"
     inner = PurePath(path.stem).suffix if suffix == ".gz" else suffix
-    if inner in _SUFFIXES:
-        return _SUFFIXES[inner] + (".gz" if suffix == ".gz" else "")
+    if inner in SUFFIXES:
+        return SUFFIXES[inner] + (".gz" if suffix == ".gz" else "")
     if inner in _OTHER_SHEETS:
         raise ReadFailure(f"{inner} is not read; save the sheet as .xlsx or .csv")
     raise ReadFailure(
         f"the name {PurePath(name).name!r} does not say the format; it should end in one of: "
-        f"{', '.join(_SUFFIXES)}, with .gz after it if it is packed, or .zip"
+        f"{', '.join(SUFFIXES)}, with .gz after it if it is packed, or .zip"
     )
 
 
@@ -71,7 +74,7 @@ def open_body(stream: BinaryIO, table: Table, format_: str, said: Said = NOTHING
     """
     if format_ == "zip":
         archive = open_zip(stream)
-        member = data_member(archive, tuple(_SUFFIXES))
+        member = data_member(archive, tuple(SUFFIXES))
         unpacked = open_member(archive, member, "zip archive")
         return _open_unpacked(unpacked, table, format_of_file(member.filename), said, "zip")
     plain, _, packing = format_.partition(".")

@@ -18,7 +18,7 @@ from loader.intake.decode.encoding import Text, open_text
 from loader.intake.decode.misfits import Misfit, Misfits
 from loader.intake.decode.said import NOTHING_SAID, Said
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 #: Rows set aside, and characters of them, that one batch hands on at most.
 _ASIDE_ROWS = 10_000
 _ASIDE_TEXT = 8 << 20

@@ -1,6 +1,6 @@
 """The dialect of a CSV: separator and quotation mark from its first line, the decimal sign from its rows.
 
-The decimal sign, where it is not said, is decided by the first piece of rows (4 MB), and holds for
+The decimal sign, where it is not said, is decided by the first piece of rows (1 MB), and holds for
 the body: a **comma** if a number column has a value that can only be a decimal comma (``1,5``,
 ``0,125``, ``1234,567``) and none has one that can only be a decimal point. Later rows are held to
 it: one that can only be a decimal point ends the load. Otherwise the sign is the point. While no
