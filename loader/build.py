@@ -18,8 +18,8 @@ from loader.settings import Settings
 Progress = Callable[[str, int | None, int | None], None]
 
 # dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`.
-# Hooks are counted apart from nodes.
-_NODE = re.compile(r"(\d+) of (\d+) ([A-Z][A-Z-]*)\b(?! hook:).*?(\S+) \.{2,}")
+# Hooks are counted apart from nodes; a long name leaves no room for dots.
+_NODE = re.compile(r"(\d+) of (\d+) ([A-Z][A-Z-]*)\b(?! hook:).*?(\S+) \.* *\[")
 
 # what open_build says when it has opened one
 _OPENED = re.compile(r"Build (\d+): staging up to load number ")

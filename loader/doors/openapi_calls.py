@@ -67,7 +67,7 @@ CALLS: dict[str, Schema] = {
     "/api/v1/loads": {
         "get": call(
             "list_loads", "The latest loads, newest first", _SOURCE, _TABLE,
-            parameter("status", "query", {"enum": [*LOAD_STATUSES]}, "Only with this status; `running`: those that run"),
+            parameter("status", "query", {"enum": [*LOAD_STATUSES]}, "Only of this status; `running`: those that run"),
             parameter("idempotency_key", "query", _TEXT, "The caller's own of this key, also one that runs"),
             _BEFORE, _LIMIT,
             answers={

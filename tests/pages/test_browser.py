@@ -88,6 +88,7 @@ def test_from_the_login_over_a_fault_to_the_receipt(desk: Desk, new_page: NewPag
     desk.load("teams", {"team_id": "7", "name": "seven"})
     page = new_page(timezone_id="America/New_York")
     log_in(page)
+    page.goto("/tables")
     page.get_by_role("link", name="Enter a row in Tickets").click()
     page.get_by_label("Ticket number").fill("1")
     page.get_by_role("combobox", name="Team").fill("7")
