@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import psycopg2
@@ -13,7 +14,6 @@ from loader.database import ended_by
 
 #: An error as the server itself sends it.
 RAISE = "do $$ begin raise exception 'could not extend file' using errcode = '{code}'; end $$"
-END_ITSELF = "select pg_terminate_backend(pg_backend_pid())"
 
 
 @pytest.fixture
@@ -48,13 +48,19 @@ def run(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (RAISE.format(code="XX001"), "The database ended the command: could not extend file."),
         (RAISE.format(code="23514"), "The database ended the command: could not extend file."),
         (RAISE.format(code="42501"), "The database ended the command: could not extend file."),
-        (END_ITSELF, "The database went away in the middle (terminating connection due to administrator command); "
-         "its log says why. Run it again when it is back."),
         ("select * from ledger.no_such", "The database has no ledger yet. Run `loader migrate` first."),
     ],
 )  # fmt: skip
 def test_a_database_failure_is_a_sentence(run: Callable[..., str], statement: str, words: str, raw: bool) -> None:
     assert run(statement, raw) == f"{words}\n"
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_connection_that_is_cut_is_a_sentence(run: Callable[..., str], raw: bool) -> None:
+    said = run("select pg_terminate_backend(pg_backend_pid())", raw)
+    assert re.fullmatch(
+        r"The database went away in the middle \(.+\); its log says why\. Run it again when it is back\.\n", said
+    )
 
 
 def test_a_wrong_statement_stays_an_error_of_the_program(run: Callable[..., str]) -> None:
