@@ -14,7 +14,6 @@ from loader.database import ended_by
 
 #: An error as the server itself sends it.
 RAISE = "do $$ begin raise exception 'could not extend file' using errcode = '{code}'; end $$"
-END_ITSELF = "select pg_terminate_backend(pg_backend_pid())"
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_a_database_failure_is_a_sentence(run: Callable[..., str], statement: st
 def test_a_database_that_goes_away_is_a_sentence(run: Callable[..., str], raw: bool) -> None:
     # the server's own last word may be lost with the connection
     words = "terminating connection due to administrator command|server closed the connection unexpectedly"
-    said = run(END_ITSELF, raw)
+    said = run("select pg_terminate_backend(pg_backend_pid())", raw)
     assert re.fullmatch(
         rf"The database went away in the middle \(({words})\); its log says why. Run it again when it is back.\n", said
     )

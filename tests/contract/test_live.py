@@ -112,16 +112,16 @@ def test_a_faulty_contract_is_not_taken_up_and_a_mended_one_is(project: Settings
 def test_a_server_does_not_start_on_a_database_that_was_not_migrated(
     project: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loader.contract.live._LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(live, "_LOOK_EVERY_SECONDS", 0.0)
     engine = make_engine(project)
     with pytest.raises(Remedy, match="loader migrate"):
         take_up(project, engine)
-    live = LiveContract(project, engine)
+    waiting = LiveContract(project, engine)
     with pytest.raises(NoContract, match="loader migrate"):
-        live.current()
-    assert not live.is_there
+        waiting.current()
+    assert not waiting.is_there
     migrate(engine, read_contract(project.project_dir, project.state_dir))
-    assert live.is_there
+    assert waiting.is_there
     engine.dispose()
 
 

@@ -20,7 +20,8 @@
     superusers, as the embedded server's own user is one; others are let pass. -#}
 {% macro require_own_server() -%}
     {%- if target.profile_name == 'gatehouse' and not env_var('PGHOST', '') -%}
-        {%- set own = (env_var('LOADER_STATE_DIR', '') or invocation_args_dict.project_dir ~ '/.gatehouse') ~ '/postgres' -%}
+        {%- set state = env_var('LOADER_STATE_DIR', '') or invocation_args_dict['project_dir'] ~ '/.gatehouse' -%}
+        {%- set own = state ~ '/postgres' -%}
         {%- set found = run_query("select setting from pg_settings where name = 'data_directory'").rows -%}
         {#- a relative path says nothing here -#}
         {%- if found and own[0] == '/' and found[0][0] != own -%}
