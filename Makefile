@@ -13,7 +13,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pip's own lines are progress for whoever looks on, and noise in a log; errors are said either way.
 QUIETLY := $(shell [ -t 2 ] || echo --quiet)
-LOCKED := requirements/run.txt requirements/dev.txt
+# dlt, to compare with; an environment of its own, since it is no part of this one
+DLT := .venv-dlt
+LOCKED := requirements/run.txt requirements/dev.txt requirements/dlt.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-header --no-emit-index-url --no-emit-find-links
 
@@ -81,6 +83,13 @@ lock: env-dev ## resolve requirements/*.txt anew from pyproject.toml
 	rm -f $(LOCKED)
 	$(LOCK) --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	$(LOCK) --constraint requirements/dev.txt requirements/dlt.in --output-file requirements/dlt.txt
+
+$(DLT)/.done: requirements/dlt.txt | $(BIN)/pip
+	@echo "environment: installing dlt, for the benchmarks"
+	@$(BIN)/python -m venv $(DLT)
+	@$(DLT)/bin/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements/dlt.txt
+	@touch $@
 
 # -- checks ------------------------------------------------------------------
 
@@ -96,5 +105,5 @@ test: env-dev ## the tests, but for the deep ones
 deep: env-dev ## the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m deep
 
-bench: env ## the benchmarks; they print ratios
-	$(BIN)/python -m bench
+bench: env $(DLT)/.done ## the benchmarks; they print ratios
+	$(BIN)/python -m bench --dlt $(DLT)/bin/python

@@ -69,6 +69,19 @@ def measure(house: House, rows: int, rounds: int) -> list[Line]:
     return [*lines, again]
 
 
+def measure_dlt(house: House, rows: int, rounds: int, python: Path) -> Line:
+    """dlt's time for the clean file, and the loader's; the loader's own is what is measured against."""
+    line = Line("dlt, Arrow, the same file: its time / ours", 2.5, 5.0)
+    path = house.folder / "clean.csv"
+    for _ in range(rounds):
+        house.empty()
+        line.ours.append(house.load(path)[0])
+        house.empty()
+        line.yardstick.append(house.load_by_dlt(python, path))
+        assert house.rows_of_dlt() == rows
+    return line
+
+
 def upload(api: Api, path: Path) -> tuple[float, dict[str, object]]:
     began = time.perf_counter()
     with path.open("rb") as body:

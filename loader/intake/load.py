@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -273,12 +273,13 @@ def _measure(body: BinaryIO, format_: str) -> Measure | None:
     return lambda: (body.tell(), size)
 
 
-def _kept(stream: BinaryIO) -> BinaryIO:
+@contextlib.contextmanager
+def _kept(stream: BinaryIO) -> Iterator[BinaryIO]:
     """A stream that comes once only (a pipe), whole, to be read as often as need be."""
-    kept = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - its taker closes it
-    shutil.copyfileobj(stream, kept, 1 << 20)
-    kept.seek(0)
-    return kept
+    with tempfile.TemporaryFile() as kept:
+        shutil.copyfileobj(stream, kept, 1 << 20)
+        kept.seek(0)
+        yield cast("BinaryIO", kept)
 
 
 def load_file(

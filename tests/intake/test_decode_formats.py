@@ -265,7 +265,7 @@ def test_a_locked_archive_is_refused() -> None:
 
 
 def test_a_bomb_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(packed, "FREE_BYTES", 1 << 20)
     rows = CSV + (b"1," + b"a" * 2000 + b"\n") * 150_000
     bombs = [("csv.gz", packed_by_gzip(rows)), ("zip", zipped({"a.csv": rows}))]
     for format_, body in bombs:

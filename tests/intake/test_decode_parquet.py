@@ -146,6 +146,14 @@ def test_a_row_group_of_too_many_different_texts_is_refused(monkeypatch: pytest.
     assert [row["_row"] for row in rows] == [*range(1, 501)]
 
 
+def test_a_page_that_expands_as_no_table_does_is_not_unpacked() -> None:
+    zeros = {"id": pa.repeat(pa.scalar(0), 10_000_000)}
+    body = parquet(zeros, compression="zstd", use_dictionary=False, data_page_size=2**30, row_group_size=10_000_000)
+    assert len(body) < 100_000
+    with pytest.raises(ReadFailure, match="the column 'id' unpacks to more than 250 times its size"):
+        ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes"))
+
+
 def test_a_row_wider_than_a_batch_comes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_decoder, "_BATCH_BYTES", 100, raising=False)
     batches = [*ParquetDecoder(BytesIO(parquet({"id": [1, 2], "word": [_LONG] * 2})), CONTRACT.table("lab", "notes"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+import weakref
 from typing import NamedTuple
 
 _IN_MEMORY = 8 << 20
@@ -26,7 +27,9 @@ class Misfits:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+b")  # noqa: SIM115 - see close()
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+b")  # noqa: SIM115 - see close
+        #: Called by itself when nobody has, however the reading ended.
+        self.close = weakref.finalize(self, self._file.close)
         self._start = self._end = 0
         self._is_at_end = True
         self.head: Misfit | None = None
@@ -64,6 +67,3 @@ class Misfits:
         text = self._file.read(length).decode("utf-8", "surrogatepass")
         self._start += _HEAD.size + length
         return Misfit(number, fields, text)
-
-    def close(self) -> None:
-        self._file.close()

@@ -26,7 +26,7 @@ MOST_BYTES = 32 << 30
 #: is made for it reaches deflate's limit of 1,032.
 MOST_TIMES = 250
 #: Up to here the ratio does not count.
-_FREE_BYTES = 64 << 20
+FREE_BYTES = 64 << 20
 _PIECE = 1 << 20
 _BUFFER = 1 << 17
 #: Bytes of a zip's list of members; a member takes about a hundred.
@@ -66,7 +66,7 @@ class Unpacked(io.RawIOBase):
         self._given += len(piece)
         if self._given > MOST_BYTES:
             raise ReadFailure(f"the {self._what} unpacks to more than {MOST_BYTES >> 30} GB; load it in parts")
-        if self._given > _FREE_BYTES and self._given > MOST_TIMES * self._packed:
+        if self._given > FREE_BYTES and self._given > MOST_TIMES * self._packed:
             raise ReadFailure(
                 f"the {self._what} unpacks to more than {MOST_TIMES} times its size, as no table does; "
                 "if it is one, send it unpacked"

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
+from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.width import row_width
 
@@ -37,6 +38,7 @@ class ParquetDecoder:
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
+        _check_expansion(whole.metadata)
         self.rows = whole.metadata.num_rows
         try:
             # a value that a small file repeats a million times is then held once
@@ -71,6 +73,20 @@ class ParquetDecoder:
         groups = (self._file.metadata.row_group(index) for index in range(self._file.metadata.num_row_groups))
         width = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows > 0), default=0)
         return max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
+
+
+def _check_expansion(metadata: pq.FileMetaData) -> None:
+    """Raises :class:`ReadFailure` for what is packed as no table is: a page of it is unpacked at once.
+
+    The footer's word is taken for it: pages that unpack to more than the footer says are not seen.
+    """
+    for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
+        for column in (group.column(index) for index in range(group.num_columns)):
+            if column.total_uncompressed_size > max(FREE_BYTES, MOST_TIMES * column.total_compressed_size):
+                raise ReadFailure(
+                    f"the column {column.path_in_schema[:80]!r} unpacks to more than {MOST_TIMES} times its size, as "
+                    "no table does; if it is one, write it without compression, or in smaller row groups"
+                )
 
 
 def _texts(file: pq.ParquetFile) -> list[str]:
