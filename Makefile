@@ -100,10 +100,10 @@ lint: env-dev ## the checks without the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash .ci/checks lint
 
 test: env-dev ## the tests, but for the deep ones
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 deep: env-dev ## the tests that take minutes
-	$(BIN)/python -m pytest -n 2 -m deep
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m deep
 
 bench: env $(DLT)/.done ## the benchmarks; they print ratios
 	$(BIN)/python -m bench --dlt $(DLT)/bin/python

@@ -65,7 +65,7 @@ class LiveContract:
         but for those who ask ``to_judge`` rows by it: a verdict is never given by a contract
         that is known to be old.
         """
-        is_due = to_judge or time.monotonic() - self._looked > _LOOK_EVERY_SECONDS
+        is_due = to_judge or self._contract is None or time.monotonic() - self._looked > _LOOK_EVERY_SECONDS
         if is_due and self._lock.acquire(blocking=to_judge):
             try:
                 self._looked = time.monotonic()

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from copy import deepcopy
 from typing import Any
 
 from loader.contract.model import Column, Contract, Table
@@ -205,7 +206,7 @@ def openapi(contract: Contract) -> dict[str, Any]:
         if "api" in table.doors:
             paths[f"/api/v1/loads/{table.source}/{table.name}"] = {"post": _load_operation(name, table)}
     paths |= CALLS
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": f"Gatehouse: {contract.project}",
@@ -219,6 +220,7 @@ def openapi(contract: Contract) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+    return deepcopy(document)  # whoever gets it may change it: parts of it are every document's
 
 
 def _load_operation(name: str, table: Table) -> dict[str, Any]:

@@ -68,13 +68,18 @@ def empty_rows() -> bytes:
     return by_hand(inline(*SHEET[:1], ["1", "A"]) + "".join(f'<row r="{n}"/>' for n in range(3, 1_000_003)))
 
 
+def page_bomb() -> bytes:
+    whole = {"row_group_size": 10_000_000, "data_page_size": 2**30}
+    return parquet({"team_id": pa.repeat(pa.scalar(0), 10_000_000)}, compression="zstd", use_dictionary=False, **whole)
+
+
 def entity_bomb() -> bytes:
     doctype = "<!DOCTYPE w [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
     return zipped({"_rels/.rels": f"{doctype}<r>&b;</r>"})
 
 
 CELL = b"x" * (50 << 20)
-LONG = b"1," + b"a" * 200 + b"\n"
+LONG = b"1," + b"a" * 20_000 + b"\n"
 BAD = [
     Bad("empty", "empty.csv", bytes_of(b"")),
     Bad("empty", "empty.json", bytes_of(b"")),
@@ -123,8 +128,9 @@ BAD = [
     Bad("deep nesting", "deep.json", bytes_of(b"[" * 100_000 + b"]" * 100_000)),
     Bad("deep nesting", "deep.ndjson", bytes_of(b'{"team_id": 1, "name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n")),
     Bad("deep nesting", "deep.xlsx", bytes_of(by_hand("<a>" * 100_000))),
-    Bad("a bomb", "bomb.csv.gz", lambda: gzip.compress(HEADER + LONG * 1_000_000)),
-    Bad("a bomb", "bomb.zip", lambda: zipped({"a.csv": HEADER + LONG * 1_000_000})),
+    Bad("a bomb", "bomb.csv.gz", lambda: gzip.compress(HEADER + LONG * 10_000)),
+    Bad("a bomb", "bomb.zip", lambda: zipped({"a.csv": HEADER + LONG * 10_000})),
+    Bad("a bomb", "bomb.parquet", page_bomb),
     Bad("a bomb of entities", "bomb.xlsx", entity_bomb),
     Bad("a zip in a zip", "nested.zip", bytes_of(zipped({"a.zip": zipped({"a.csv": HEADER})}))),
     Bad("a zip of two files", "two.zip", bytes_of(zipped({"a.csv": HEADER, "b.csv": HEADER}))),
@@ -184,7 +190,7 @@ _found: dict[str, str] = {}
 def door(server: Settings, desk_template: str) -> Iterator[tuple[Desk, Caller]]:
     """The desk's app on one database for all files, and a program with a token."""
     name = f"bad_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template {desk_template}")
+    run_sql(server, f"create database {name} template {desk_template} strategy file_copy")
     settings = replace(server, database=name, project_dir=PROJECT)
     app = create_app(settings)
     here = app.extensions["gatehouse"]

@@ -32,7 +32,9 @@ def upload(
 ) -> TestResponse:
     """Open the page, choose the file and send it as a browser does."""
     fields = hidden_fields(desk.get(path)) | chosen | ({"nonce": nonce} if nonce else {})
-    return desk.client.post(path, data=fields | {"file": (io.BytesIO(body), name)})
+    response = desk.client.post(path, data=fields | {"file": (io.BytesIO(body), name)})
+    response.request.environ["wsgi.input"].close()  # the client keeps a large body in a file, and leaves it open
+    return response
 
 
 def zipped(body: bytes, name: str) -> bytes:

@@ -21,7 +21,7 @@ from tests.intake.lab import CONTRACT, Lab
 @pytest.fixture(scope="session")
 def held_database(server: Settings) -> Iterator[tuple[Settings, sa.Engine]]:
     settings = replace(server, database=f"faults_{uuid.uuid4().hex[:12]}")
-    run_sql(server, f"create database {settings.database} template template1")
+    run_sql(server, f"create database {settings.database} template template1 strategy file_copy")
     engine = make_engine(settings)
     migrate(engine, CONTRACT)
     with engine.begin() as connection:

@@ -26,7 +26,7 @@ SECONDS, LONG_SECONDS = 8, float(os.environ.get("SECONDS_TO_WRITE", "120"))
 def delayed(server: Settings) -> Iterator[Lab]:
     """A database of its own in which commits take their time."""
     settings = replace(server, database=f"delayed_{uuid.uuid4().hex[:12]}")
-    run_sql(server, f"create database {settings.database} template template1")
+    run_sql(server, f"create database {settings.database} template template1 strategy file_copy")
     engine = make_engine(settings, pool_size=12)
     migrate(engine, CONTRACT)
     with engine.begin() as connection:

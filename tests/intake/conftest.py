@@ -23,7 +23,7 @@ from tests.intake.lab import CONTRACT, SCHEMA, Lab
 @pytest.fixture(scope="session")
 def lab_engine(server: Settings) -> Iterator[sa.Engine]:
     name = f"intake_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1")
+    run_sql(server, f"create database {name} template template1 strategy file_copy")
     engine = make_engine(replace(server, database=name))
     migrate(engine, CONTRACT)
     yield engine

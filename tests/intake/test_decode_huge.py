@@ -66,11 +66,14 @@ def measure(format_: str, count: int) -> tuple[int, int, int]:
     return rows, size, peak
 
 
-@pytest.mark.parametrize("format_", ["csv", "utf-16", "ndjson", "json"])
-def test_memory_does_not_grow_with_the_body(format_: str) -> None:
-    small, large = measure(format_, 400_000), measure(format_, 1_200_000)
-    assert (small[0], large[0]) == (400_000, 1_200_000)
-    assert large[1] > 2 * small[1] > 60
+@pytest.mark.parametrize(("format_", "few", "many"), [
+    ("csv", 400_000, 1_200_000), ("utf-16", 400_000, 1_200_000),
+    ("ndjson", 100_000, 500_000), ("json", 100_000, 500_000),
+])  # fmt: skip
+def test_memory_does_not_grow_with_the_body(format_: str, few: int, many: int) -> None:
+    small, large = measure(format_, few), measure(format_, many)
+    assert (small[0], large[0]) == (few, many)
+    assert large[1] > small[1] + 40, "megabytes read"
     assert large[2] < small[2] + 25, "megabytes at the peak"
     assert large[2] < 300
 

@@ -25,7 +25,7 @@ where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
 
 def _database(server: Settings) -> Iterator[Settings]:
     name = f"migrate_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1")
+    run_sql(server, f"create database {name} template template1 strategy file_copy")
     yield replace(server, database=name)
     run_sql(server, f"drop database {name} with (force)")
 

@@ -180,7 +180,7 @@ def copy_of(project: Project, server: Settings) -> Iterator[Settings]:
     """A copy of the project's database, without the build: tests then see whatever is there."""
     copy = replace(project.settings, database=f"{project.settings.database}_{uuid.uuid4().hex[:8]}")
     with one_at_a_time(Path(os.environ[RUN_FOLDER])):
-        run_sql(server, f"create database {copy.database} template {project.settings.database}")
+        run_sql(server, f"create database {copy.database} template {project.settings.database} strategy file_copy")
     run_sql(copy, "truncate ledger.builds cascade")
     yield copy
     run_sql(server, f"drop database {copy.database} with (force)")

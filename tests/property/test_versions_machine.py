@@ -205,7 +205,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.fixture(scope="module")
 def machine_engine(server: Settings) -> Iterator[sa.Engine]:
     name = f"machine_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1")
+    run_sql(server, f"create database {name} template template1 strategy file_copy")
     engine = make_engine(replace(server, database=name))
     migrate(engine, CONTRACT)
     yield engine

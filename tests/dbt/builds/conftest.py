@@ -19,7 +19,7 @@ from tests.dbt.builds.shop import Shop
 @pytest.fixture(scope="module")
 def shop_of_module(server: Settings, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     name = f"builds_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template {template}")
+    run_sql(server, f"create database {name} template {template} strategy file_copy")
     yield Shop(tmp_path_factory.mktemp("shop"), replace(server, database=name))
     run_sql(server, f"drop database {name} with (force)")
 
