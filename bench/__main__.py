@@ -14,13 +14,14 @@ def main() -> None:
     asked.add_argument("--rows", type=int, default=1_000_000, help="rows a file (default 1,000,000)")
     asked.add_argument("--rounds", type=int, default=5, help="rounds of which the median counts (default 5)")
     asked.add_argument("--large", type=int, default=20_000_000, help="rows of the large file, for memory")
+    asked.add_argument("--calls", type=int, default=300, help="calls of each of the API's callers (default 300)")
     asked.add_argument("--dlt", type=Path, help="the interpreter of an environment with dlt, to compare with")
     given = asked.parse_args()
     with house() as here:
         lines = intake.measure(here, given.rows, given.rounds)
         if given.dlt is not None:
             lines.append(intake.measure_dlt(here, given.rows, given.rounds, given.dlt))
-        lines.append(intake.measure_calls(here, given.rounds))
+        lines.append(intake.measure_calls(here, given.calls, given.rounds))
         print(f"{given.rows:,} rows of 10 columns, every rule on, medians of {given.rounds} rounds")
         print(f"{'what':46} {'ratio':>6} {'reach':>6} {'aim':>5}")
         for line in lines:

@@ -17,7 +17,6 @@ from pathlib import Path
 from bench.house import Api, House
 from bench.rows import make_row, write_csv, write_others, write_refused
 
-_CALLS = 300  # of each caller
 _CALLERS = 8
 _CSV = "text/csv"
 
@@ -89,14 +88,14 @@ def upload(api: Api, path: Path) -> tuple[float, dict[str, object]]:
     return time.perf_counter() - began, receipt
 
 
-def measure_calls(house: House, rounds: int) -> Line:
-    """One row a call and one INSERT a commit, by eight callers at once."""
+def measure_calls(house: House, calls: int, rounds: int) -> Line:
+    """One row a call and one INSERT a commit, by eight callers at once, so many of each."""
     line = Line(f"API, one row a call, {_CALLERS} callers", 0.06, 0.15)
     with house.web() as api:
         for turn in range(rounds):
             house.empty()
-            line.yardstick.append(_at_once(lambda caller, turn=turn: _insert(house, caller)))
-            line.ours.append(_at_once(lambda caller, turn=turn: _call(api.another(), caller)))
+            line.yardstick.append(_at_once(lambda caller, turn=turn: _insert(house, caller, calls)))
+            line.ours.append(_at_once(lambda caller, turn=turn: _call(api.another(), caller, calls)))
     return line
 
 
@@ -110,21 +109,21 @@ def _at_once(work: Callable[[int], None]) -> float:
     return time.perf_counter() - began
 
 
-def _rows(caller: int) -> list[list[str]]:
+def _rows(caller: int, calls: int) -> list[list[str]]:
     chance = random.Random(caller)
-    return [make_row(caller * 1_000_000 + number, chance) for number in range(_CALLS)]
+    return [make_row(caller * 1_000_000 + number, chance) for number in range(calls)]
 
 
-def _insert(house: House, caller: int) -> None:
+def _insert(house: House, caller: int, calls: int) -> None:
     with house.connect() as connection, connection.cursor() as cursor:
-        for row in _rows(caller):
+        for row in _rows(caller, calls):
             cursor.execute(f"insert into yardstick values ({', '.join(['%s'] * len(row))})", row)
             connection.commit()
 
 
-def _call(api: Api, caller: int) -> None:
+def _call(api: Api, caller: int, calls: int) -> None:
     header = "measure_id,parent_id,status,code,quantity,amount,note,taken_on,due_on,updated_at\n"
-    for row in _rows(caller):
+    for row in _rows(caller, calls):
         body = (header + ",".join(row) + "\n").encode()
         receipt = api.post(body, _CSV, len(body))
         assert receipt["accepted"] == 1, receipt

@@ -103,8 +103,8 @@ def load(
         raise Remedy(f"{error}.") from None
     contract = contract_of(settings)
     table = find_table(contract, table_id)
-    if "file" not in table.doors:
-        raise Remedy(f"The contract opens no door for files to {table.id}.")
+    if closed := table.closed_to("file"):
+        raise Remedy(closed)
     if cascade and not delete:
         raise Remedy("--cascade says what becomes of the rows under a deleted one.", "Say --delete, too.")
     if delete and (reason := why_not(table)):
@@ -119,7 +119,7 @@ def load(
                 receipt = load_file(
                     engine, contract, table, path, principal=person(), again=again,
                     options=options, progress=progress,
-                    lock_seconds=wait_seconds, waiting=_say_waiting, said=said,
+                    lock_seconds=wait_seconds, waiting=say_waiting, said=said,
                 )  # fmt: skip
         except LoadFailed as error:
             click.echo(f"{shown}: {error.outcome.lower()}: {error}", err=True)
@@ -141,7 +141,8 @@ def load(
     return status
 
 
-def _say_waiting(table_id: str) -> None:
+def say_waiting(table_id: str) -> None:
+    """Told to whoever is at the keyboard while another load holds the table."""
     click.echo(f"waiting for another load into {table_id}", err=True)
 
 
@@ -282,7 +283,7 @@ def replay(
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
             chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
     try:
-        receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, _say_waiting)
+        receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, say_waiting)
     except LoadFailed as error:
         outcome = error.outcome.lower() if error.is_unknown else "the rows are as they were"
         click.echo(f"replay: {outcome}: {error}", err=True)

@@ -7,9 +7,10 @@ import sys
 
 import click
 
-from loader.commands.load import ALL_IN, FAILED, open_database, person, printable, words_of_cascades
+from loader.commands.load import ALL_IN, FAILED, open_database, person, printable, say_waiting, words_of_cascades
 from loader.commands.progress import contract_of
 from loader.intake.aftermath import Bereft
+from loader.intake.attempt import LoadFailed
 from loader.intake.undo import NoSuchLoad, Plan, Undone, UndoRefused
 from loader.intake.undo import undo as undo_load
 from loader.remedy import Remedy
@@ -33,7 +34,7 @@ def undo(settings: Settings, load_id: int, only_plan: bool, yes: bool, cascade: 
     engine = open_database(settings)
     try:
         if only_plan or not yes:
-            planned = undo_load(engine, contract, load_id, person(), cascade, dry_run=True)
+            planned = undo_load(engine, contract, load_id, person(), cascade, dry_run=True, waiting=say_waiting)
             if planned.plan is None or only_plan:
                 return _print(planned, as_json)
             if planned.plan.needs_cascade and cascade is None:
@@ -47,9 +48,11 @@ def undo(settings: Settings, load_id: int, only_plan: bool, yes: bool, cascade: 
             if not sys.stdin.isatty():
                 raise Remedy("Nobody is there to say yes.", "Add --yes; --plan only tells what it would change.")
             click.confirm("Undo it?", abort=True, err=as_json)
-        return _print(undo_load(engine, contract, load_id, person(), cascade), as_json)
+        return _print(undo_load(engine, contract, load_id, person(), cascade, waiting=say_waiting), as_json)
     except NoSuchLoad as error:
         raise Remedy(str(error), "`loader loads` lists those there are.") from error
+    except LoadFailed as error:
+        raise Remedy(f"{error.outcome}: {error}.") from error
     except UndoRefused as error:
         raise Remedy(f"Nothing was changed: {error}.") from error
 

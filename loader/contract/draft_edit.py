@@ -25,6 +25,7 @@ from loader.contract.draft import (
     scalar,
     table_lines,
 )
+from loader.contract.places import get, items
 from loader.remedy import Remedy
 
 
@@ -49,15 +50,15 @@ def write_draft(path: Path, source: str, tables: Sequence[DraftTable]) -> list[s
 def edited(text: str, source: str, tables: Sequence[DraftTable]) -> tuple[str, list[str]]:
     """The text with what it lacked, and what that was."""
     editor = _Editor(text)
-    node = next((n for n in _items(yaml.compose(text, Loader=yaml.SafeLoader), "sources") if _name(n) == source), None)
+    node = next((n for n in items(yaml.compose(text, Loader=yaml.SafeLoader), "sources") if _name(n) == source), None)
     if node is None:
         raise Remedy(f"The file has no source {source}.", "Leave out --write, and put what is printed into a new file.")
-    standing = {_name(table): table for table in _items(node, "tables")}
+    standing = {_name(table): table for table in items(node, "tables")}
     for table in tables:
         if table.name in standing:
             editor.table(standing[table.name], table, source)
         else:
-            editor.append(_get(node, "tables"), table_lines(table), f"{source}.{table.name}", node)
+            editor.append(get(node, "tables"), table_lines(table), f"{source}.{table.name}", node)
     made = editor.result()
     if not _holds(yaml.safe_load(made), yaml.safe_load(text)):
         raise Remedy(
@@ -83,11 +84,11 @@ class _Editor:
     def table(self, node: yaml.Node, table: DraftTable, source: str) -> None:
         """What the table lacks: description, key, columns."""
         table_id = f"{source}.{table.name}"
-        if table.description and _get(node, "description") is None:
+        if table.description and get(node, "description") is None:
             self._after_name(node, f"description: {scalar(table.description)}", f"{table_id}: description")
         if table.primary_key and not _has_key(node):
             self._key(node, table, table_id)
-        standing = {_name(column): column for column in _items(node, "columns")}
+        standing = {_name(column): column for column in items(node, "columns")}
         for column in table.columns:
             if column.name in standing:
                 self._column(standing[column.name], column, f"{table_id}.{column.name}")
@@ -95,12 +96,12 @@ class _Editor:
         if not new:
             return
         lines = [line for column in new for line in column_lines(column)]
-        if _get(node, "columns") is None:
+        if get(node, "columns") is None:
             self._after_name(
                 node, self._joined(["columns:", *("  " + line for line in lines)], node), f"{table_id}: columns"
             )
             return
-        self.append(_get(node, "columns"), lines, f"{table_id}: {', '.join(c.name for c in new)}", node)
+        self.append(get(node, "columns"), lines, f"{table_id}: {', '.join(c.name for c in new)}", node)
 
     def _joined(self, lines: list[str], node: yaml.Node) -> str:
         indent = self._newline_indent(_first_column(node))
@@ -110,9 +111,9 @@ class _Editor:
         return self.newline + " " * column
 
     def _column(self, node: yaml.Node, column: DraftColumn, column_id: str) -> None:
-        is_tested = any(_get(node, key) is not None for key in ("data_tests", "tests"))
+        is_tested = any(get(node, key) is not None for key in ("data_tests", "tests"))
         for key, line in column_entries(column):
-            if _get(node, key) is not None or (key == "data_tests" and is_tested):
+            if get(node, key) is not None or (key == "data_tests" and is_tested):
                 continue
             if key == "constraints" and _is_required(node):
                 continue
@@ -122,12 +123,12 @@ class _Editor:
     def _key(self, node: yaml.Node, table: DraftTable, table_id: str) -> None:
         entry = f"primary_key: {names(table.primary_key)}"
         words = f"{table_id}: primary_key" + (f" ({table.key_remark})" if table.key_remark else "")
-        config = _get(node, "config")
+        config = get(node, "config")
         if config is None:
             line = f"config: {{meta: {{{entry}}}}}"
             self._after_name(node, line + ("" if _is_flow(node) else comment(table.key_remark)), words)
             return
-        meta = _get(config, "meta")
+        meta = get(config, "meta")
         if meta is None:
             self._first(config, f"meta: {{{entry}}}", words)
         else:
@@ -135,7 +136,7 @@ class _Editor:
 
     def _after_name(self, node: yaml.Node, entry: str, words: str) -> None:
         """A new entry of a mapping, right after its name."""
-        value = _get(node, "name")
+        value = get(node, "name")
         assert value is not None  # found by it
         if _is_flow(node):
             self._insert(value.end_mark.index, f", {entry}", words)
@@ -192,13 +193,13 @@ def _flow_entry(column: DraftColumn, key: str) -> str:
 
 
 def _has_key(table: yaml.Node) -> bool:
-    metas = (_get(table, "meta"), _get(_get(table, "config"), "meta"))
-    return any(_get(meta, "primary_key") is not None for meta in metas)
+    metas = (get(table, "meta"), get(get(table, "config"), "meta"))
+    return any(get(meta, "primary_key") is not None for meta in metas)
 
 
 def _is_required(column: yaml.Node) -> bool:
     """Whether it says already that it may not be empty, by a constraint or a test."""
-    texts = [n.value for key in ("constraints", "data_tests", "tests") for n in _scalars(_get(column, key))]
+    texts = [n.value for key in ("constraints", "data_tests", "tests") for n in _scalars(get(column, key))]
     return "not_null" in texts
 
 
@@ -232,21 +233,8 @@ def _is_flow(node: yaml.Node) -> bool:
     return isinstance(node, yaml.CollectionNode) and bool(node.flow_style)
 
 
-def _items(node: yaml.Node | None, key: str) -> list[yaml.Node]:
-    value = _get(node, key)
-    return list(value.value) if isinstance(value, yaml.SequenceNode) else []
-
-
-def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value == key and isinstance(value, yaml.Node):
-                return value
-    return None
-
-
 def _name(node: yaml.Node) -> str | None:
-    value = _get(node, "name")
+    value = get(node, "name")
     return value.value if isinstance(value, yaml.ScalarNode) else None
 
 

@@ -114,6 +114,9 @@ class Freshness:
     error_after: float | None
 
 
+_DOORS = {"form": "forms", "api": "the API", "file": "files"}
+
+
 @dataclass(frozen=True)
 class Table:
     """A source table: its columns, key, way of loading and rules."""
@@ -141,6 +144,12 @@ class Table:
     def id(self) -> str:
         """``source.table``, as people write it."""
         return f"{self.source}.{self.name}"
+
+    def closed_to(self, door: str) -> str | None:
+        """Why nothing comes in by a door, as a sentence; ``None`` if the door is open."""
+        if door in self.doors:
+            return None
+        return f"The contract opens no door for {_DOORS[door]} to {self.id}."
 
     @property
     def mirror(self) -> str:

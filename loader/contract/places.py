@@ -54,7 +54,7 @@ def _read_file(path: Path, name: str, places: Places) -> None:
             )
         )
         return
-    for source in _items(root, "sources"):
+    for source in items(root, "sources"):
         _read_source(source, name, places)
 
 
@@ -62,7 +62,7 @@ def _read_source(source: yaml.Node, name: str, places: Places) -> None:
     source_name = _text(source, "name")
     if source_name is None:
         return
-    for table in _items(source, "tables"):
+    for table in items(source, "tables"):
         table_name = _text(table, "name")
         if table_name is None:
             continue
@@ -80,7 +80,7 @@ def _read_source(source: yaml.Node, name: str, places: Places) -> None:
             )
             continue
         places.tables[key] = (name, _line(table))
-        for column in _items(table, "columns"):
+        for column in items(table, "columns"):
             column_name = _text(column, "name")
             if column_name is None:
                 continue
@@ -99,12 +99,14 @@ def _read_source(source: yaml.Node, name: str, places: Places) -> None:
             places.columns.setdefault(place, (name, _line(column)))
 
 
-def _items(node: yaml.Node | None, key: str) -> list[yaml.Node]:
-    value = _get(node, key)
+def items(node: yaml.Node | None, key: str) -> list[yaml.Node]:
+    """The members of the sequence under a key of a mapping; none where there is none."""
+    value = get(node, key)
     return list(value.value) if isinstance(value, yaml.SequenceNode) else []
 
 
-def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
+def get(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    """What stands under a key of a mapping."""
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if isinstance(name, yaml.ScalarNode) and name.value == key and isinstance(value, yaml.Node):
@@ -113,7 +115,7 @@ def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 
 def _text(node: yaml.Node, key: str) -> str | None:
-    value = _get(node, key)
+    value = get(node, key)
     return value.value if isinstance(value, yaml.ScalarNode) else None
 
 

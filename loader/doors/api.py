@@ -57,8 +57,8 @@ _FORMULA = re.compile(r"(^|[;|\t\r\n])(?=\s*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
 def post_load(source: str, table: str) -> ResponseReturnValue:
     """Load a body into a table; the receipt says what became of each row."""
     target = _table(source, table)
-    if "api" not in target.doors:
-        return problem(403, f"The contract opens no door for the API to {target.id}.")
+    if closed := target.closed_to("api"):
+        return problem(403, closed)
     format_ = MEDIA_TYPES.get(request.mimetype)
     packing = (request.content_encoding or "identity").lower()
     if format_ is None or packing not in ("identity", "gzip"):
@@ -150,17 +150,22 @@ def post_undo(load_id: int) -> ResponseReturnValue:
     contract = here.contract()
     receipt = _receipt_of(load_id)
     table = contract.tables.get((receipt.source, receipt.table))
-    if table is not None and "api" not in table.doors:
-        return problem(403, f"The contract opens no door for the API to {table.id}.")
+    if table is not None and (closed := table.closed_to("api")):
+        return problem(403, closed)
     try:
-        undone = undo(
-            here.engine, contract, load_id, g.principal, chosen["cascade"], chosen["dry_run"] == "true", _LOCK_SECONDS
-        )
+        with patience(_LOCK_SECONDS) as seconds_left:
+            undone = undo(
+                here.engine, contract, load_id, g.principal, chosen["cascade"], chosen["dry_run"] == "true",
+                lock_seconds=seconds_left(),
+            )  # fmt: skip
     except NoSuchLoad as error:
         return problem(404, str(error))
     except UndoRefused as error:
         plan = {"plan": error.plan.as_dict()} if error.plan is not None else {}
         return problem(409, f"Nothing was changed: {error}.", **plan)
+    except LoadFailed as error:
+        current_app.logger.error("undo of load %s by %s: %s", load_id, g.principal, error.message)
+        return problem(503, f"{error.outcome}: {error.message}.", load_id=error.load_id)
     response = jsonify({**undone.receipt.as_dict(), "plan": undone.plan.as_dict() if undone.plan else None})
     if undone.receipt.repeated:
         response.headers["Idempotent-Replayed"] = "true"
@@ -184,18 +189,19 @@ def _spool(body: IO[bytes]) -> str:
 
 
 def _receipt_response(receipt: Receipt) -> ResponseReturnValue:
-    response = jsonify(receipt.as_dict())
+    if receipt.status == "refused":
+        response = problem(
+            422,
+            "The load was refused whole: nothing was loaded, and every row is kept.",
+            receipt=receipt.as_dict(),
+        )
+    else:
+        response = jsonify(receipt.as_dict())
     if receipt.repeated:
         response.headers["Idempotent-Replayed"] = "true"
     elif receipt.status == "succeeded":
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/loads/{receipt.load_id}"
-    if receipt.status == "refused":
-        return problem(
-            422,
-            "The load was refused whole: nothing was loaded, and every row is kept.",
-            receipt=receipt.as_dict(),
-        )
     return response
 
 
@@ -339,9 +345,9 @@ def post_replay() -> ResponseReturnValue:
     with here.engine.connect() as connection:
         for row in connection.execute(query):
             by_table.setdefault((row.source, row.table_name), []).append(row.reject_id)
-    closed = [table.id for table in (_table(*key) for key in by_table) if "api" not in table.doors]
-    if closed:
-        return problem(403, f"The contract opens no door for the API to {closed[0]}.")
+    for key in by_table:
+        if closed := _table(*key).closed_to("api"):
+            return problem(403, closed)
     receipts: list[dict[str, Any]] = []
     with patience(_LOCK_SECONDS) as seconds_left:
         for key, chosen in sorted(by_table.items()):

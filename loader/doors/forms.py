@@ -23,6 +23,7 @@ from werkzeug.datastructures import MultiDict
 from loader.app import gatehouse
 from loader.contract.model import Contract, Table
 from loader.contract.types import identifier, literal
+from loader.doors.opened import opened
 from loader.doors.patience import patience
 from loader.intake.decode import Batch
 from loader.intake.decode.base import make_batch
@@ -58,7 +59,7 @@ class Entry:
 @forms.get("/<source>/<table>/new")
 def new(source: str, table: str) -> ResponseReturnValue:
     """An empty form; ``?like=LOAD`` fills it with the row that a load brought."""
-    target = _table(source, table)
+    target = opened(source, table, "form")
     entry = Entry(first_values(target))
     like = request.args.get("like", "")
     if like.isascii() and like.isdigit() and len(like) < 19:
@@ -69,7 +70,7 @@ def new(source: str, table: str) -> ResponseReturnValue:
 @forms.post("/<source>/<table>/new")
 def create(source: str, table: str) -> ResponseReturnValue:
     """Judge the row; load it if it may come in, else show the form with what is wrong."""
-    target, contract = _table(source, table), gatehouse().contract()
+    target, contract = opened(source, table, "form"), gatehouse().contract()
     fields = make_fields(target, contract)
     entry = _read(fields, request.form)
     row, unsure = _row(fields, entry)
@@ -96,7 +97,7 @@ def create(source: str, table: str) -> ResponseReturnValue:
 def pick(source: str, table: str, column: str) -> ResponseReturnValue:
     """Rows of a column's parent table that fit ``?q=``: key and words of at most 20, and
     whether a row with that value would wait for its parent."""
-    target, contract = _table(source, table), gatehouse().contract()
+    target, contract = opened(source, table, "form"), gatehouse().contract()
     found = next((f for f in make_fields(target, contract) if f.column.name == column), None)
     relationship = target.relationship_of(column)
     if found is None or found.parent is None or relationship is None:
@@ -111,16 +112,6 @@ def pick(source: str, table: str, column: str) -> ResponseReturnValue:
             rows = [same] if same else []
             waits = not same and choices.fits(connection, found.column, words)
     return jsonify({"choices": [vars(row) for row in rows], "waits": waits})
-
-
-def _table(source: str, name: str) -> Table:
-    try:
-        table = gatehouse().contract().table(source, name)
-    except KeyError:
-        abort(404, f"The contract has no table {source}.{name}.")
-    if "form" not in table.doors:
-        abort(403, f"The contract opens no door for forms to {table.label}.")
-    return table
 
 
 def _read(fields: list[Field], form: MultiDict[str, str]) -> Entry:

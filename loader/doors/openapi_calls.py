@@ -96,6 +96,7 @@ CALLS: dict[str, Schema] = {
                     "403": "The contract opens no door for the API",
                     "404": "There is no such load",
                     "409": "It can't be undone, or rows of other loads stand under its rows; says which",
+                    "503": "The database ended it, or another load into the table runs",
                 }),
             },
         )

@@ -19,6 +19,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 
 from loader.app import gatehouse
 from loader.contract.model import Table
+from loader.doors.opened import opened
 from loader.doors.patience import patience
 from loader.intake.decode import OPTIONS, SUFFIXES, ReadFailure, Said, format_of_file
 from loader.intake.load import LoadFailed, Options, StillRunning, load_stream, loaded_already
@@ -47,6 +48,8 @@ class Sending:
     said: dict[str, str] = field(default_factory=dict)
     #: What is wrong, and what to do: sentences.
     faults: list[str] = field(default_factory=list)
+    #: Whether the database went away before it said what became of the load.
+    is_unknown: bool = False
     #: The failed load that the ledger keeps.
     failed_load: int | None = None
     #: Of a dry run, or of the load that brought the same file before.
@@ -56,13 +59,13 @@ class Sending:
 @uploads.get("/<source>/<table>/upload")
 def new(source: str, table: str) -> ResponseReturnValue:
     """The page to choose a file on."""
-    return _page(_table(source, table), Sending())
+    return _page(opened(source, table, "file"), Sending())
 
 
 @uploads.post("/<source>/<table>/upload")
 def send(source: str, table: str) -> ResponseReturnValue:
     """Load the file; its receipt, or what stands in its way."""
-    target = _table(source, table)
+    target = opened(source, table, "file")
     sending = _read(request.form)
     file = request.files.get("file")
     if file is None or not file.filename:
@@ -95,7 +98,8 @@ def _load(
                 lock_seconds=seconds_left(), said=said,
             )  # fmt: skip
     except LoadFailed as error:
-        sending.faults = [f"Nothing was loaded: {Mask(table).failure(error.message)}"]
+        sending.faults = [f"{error.outcome}: {Mask(table).failure(error.message)}"]
+        sending.is_unknown = error.is_unknown
         sending.failed_load = error.load_id
         if not error.is_body:
             current_app.logger.error("upload into %s by %s: %s", table.id, g.principal, error.message)
@@ -112,7 +116,7 @@ def _load(
 def progress(source: str, table: str) -> ResponseReturnValue:
     """How far the reader's own file is: ``?sending=NONCE``. ``rows``, ``rows_per_second`` and
     ``share`` (0 to 1, or nothing) while it runs, ``load`` (the receipt's address) once it has ended."""
-    target, nonce = _table(source, table), request.args.get("sending", "")
+    target, nonce = opened(source, table, "file"), request.args.get("sending", "")
     if not _NONCE.fullmatch(nonce):
         abort(400, "'sending' is what the page sent with the file.")
     prefix = _prefix(nonce)
@@ -132,16 +136,6 @@ def progress(source: str, table: str) -> ResponseReturnValue:
     told = running[0]
     share = told.bytes / told.size if told.size and told.bytes is not None else None
     return jsonify({"rows": told.rows, "rows_per_second": told.rows_per_second, "share": share})
-
-
-def _table(source: str, name: str) -> Table:
-    try:
-        table = gatehouse().contract().table(source, name)
-    except KeyError:
-        abort(404, f"The contract has no table {source}.{name}.")
-    if "file" not in table.doors:
-        abort(403, f"The contract opens no door for files to {table.label}.")
-    return table
 
 
 def _read(form: MultiDict[str, str]) -> Sending:

@@ -26,6 +26,7 @@ from loader.intake import landing, lineage
 from loader.intake.ahead import ReadAhead
 from loader.intake.decode import Batch, ReadFailure
 from loader.intake.landing import Plainness, Progress
+from loader.intake.row_set import RowSet
 from loader.intake.sql import cursor, listed, refresh_statistics, run
 
 #: Gives the batches of the body once more.
@@ -73,23 +74,23 @@ def bring(
     landing.prepare_for_bulk(connection)
     refresh_statistics(connection, table, received)
     _take_out(connection, contract, table, load_id)
-    _land_again(connection, "select _row from pg_temp.spoken_against", received, read_again)
+    _land_again(connection, "select _row from pg_temp.spoken_against", read_again)
     return received
 
 
-def land_refused(connection: Connection, received: int, read_again: ReadAgain) -> None:
+def land_refused(connection: Connection, read_again: ReadAgain) -> None:
     """Bring to the landing the rows that were refused when they had been copied already.
 
     Such are those that an earlier row of the load pushes out: of two events, or of two rows
     with one value of a ``unique`` rule. They are in ``fault``, and kept as they came.
     """
     refused = "select _row from pg_temp.fault where _row not in (select _row from pg_temp.landing)"
-    _land_again(connection, refused, received, read_again)
+    _land_again(connection, refused, read_again)
 
 
-def _land_again(connection: Connection, query: str, received: int, read_again: ReadAgain) -> None:
+def _land_again(connection: Connection, query: str, read_again: ReadAgain) -> None:
     """Read the rows whose numbers the query gives once more, into the landing."""
-    wanted = _Numbers(received)
+    wanted = RowSet()
     with cursor(connection) as reading:
         reading.copy_expert(f"copy ({query}) to stdout", wanted)
     if not wanted.count:
@@ -196,27 +197,3 @@ def _parent(contract: Contract, relationship: Relationship, alias: str) -> tuple
     if relationship.where is not None:
         lacks.append(f"({relationship.where}) is true")
     return join, f"({' and '.join(lacks)})"
-
-
-class _Numbers:
-    """A set of row numbers, a bit each; a file that COPY writes them into."""
-
-    def __init__(self, most: int) -> None:
-        self._bits = bytearray(most // 8 + 1)
-        self._size = len(self._bits) * 8
-        self._begun = b""
-        self.count = 0
-
-    def write(self, piece: bytes) -> int:
-        lines = (self._begun + piece).split(b"\n")
-        self._begun = lines.pop()
-        for line in lines:
-            number = int(line)
-            self._bits[number >> 3] |= 1 << (number & 7)
-        self.count += len(lines)
-        return len(piece)
-
-    def among(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Those of the rows whose number is in the set; raises :class:`ReadFailure` for a number beyond it."""
-        bits = pa.BooleanArray.from_buffers(pa.bool_(), self._size, [None, pa.py_buffer(self._bits)])
-        return rows.filter(bits.take(rows.column("_row")))

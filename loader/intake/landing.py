@@ -133,6 +133,10 @@ def prepare_for_bulk(connection: Connection) -> None:
     run(connection, "set local enable_nestloop = off; set local work_mem = '64MB'")
 
 
+#: Rules of rows whose payload is for people to read: cut in one piece, or with signs replaced.
+_AS_SHOWN = ("unreadable", "too_many_fields", "too_few_fields")
+
+
 def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen: str) -> int:
     """Bring rows kept in the ledger back into the landing, in the order they first arrived.
 
@@ -165,6 +169,21 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
         "from pg_temp.arrived as a where a.reject_id = r.reject_id",
     )
     return taken
+
+
+def is_whole(table: Table, alias: str) -> str:
+    """SQL that is true of a kept row that may be judged again: what is kept of it is what was sent.
+
+    Not so of rows that could not be read, of keys of deletes, and of rows that name a column the
+    table does not have: their other values alone would not be what was sent.
+    """
+    columns = ", ".join(literal(name) for name in table.column_names)
+    return (
+        f"({alias}.rule not in ({', '.join(literal(rule) for rule in _AS_SHOWN)}) "
+        f"and not exists (select 1 from ledger.loads as d where d.load_id = {alias}.load_id and d.op = 'delete') "
+        f"and not exists (select 1 from jsonb_object_keys({alias}.payload) as k(name) "
+        f"where k.name not in ({columns})))"
+    )
 
 
 def payload_of(alias: str) -> str:

@@ -1,9 +1,13 @@
 """The one path of a load, whatever the door: decode → judge → store → receipt.
 
-A load is one transaction. The rows are decoded into a landing without any lock; then the
-tables concerned are locked, every row gets its verdict, and mirror, history, rejects and the
-ledger's entry are written. Rows that had been waiting for what this load brought come in
-within the same transaction, by loads of their own.
+A load is one transaction, in which the tables concerned are locked, every row gets its verdict,
+and mirror, history, rejects and the ledger's entry are written. Rows that had been waiting for
+what this load brought come in within the same transaction, by loads of their own.
+
+Rows come in by one of three ways, chosen by how many there are: a few at once by one statement
+(:mod:`~loader.intake.few`), many straight into the mirror (:mod:`~loader.intake.bulk`), and
+whatever these leave by the landing, which is filled before anything is locked
+(:mod:`~loader.intake.landing`).
 """
 
 from __future__ import annotations
@@ -13,22 +17,18 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import psycopg2
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.database import ended_by, went_away
 from loader.intake import bulk, few, landing
-from loader.intake.aftermath import CanNotStand
+from loader.intake.attempt import LoadFailed, Waiting, attempt
 from loader.intake.decode import (
     IN_ORDER,
     NOTHING_SAID,
@@ -43,7 +43,6 @@ from loader.intake.decode.packed import size_of
 from loader.intake.delete import settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
-from loader.intake.sql import run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 from loader.ledger.progress import Measure, Report
@@ -52,33 +51,6 @@ __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_f
            "load_stream", "loaded_already", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
-Waiting = Callable[[str], None]
-
-#: How long a database that went away in a commit is waited for, to be asked what that came to.
-_COME_BACK_SECONDS = 5.0
-#: Rules of rows whose payload is for people to read: cut in one piece, or with signs replaced.
-AS_SHOWN = ("unreadable", "too_many_fields", "too_few_fields")
-
-
-class LoadFailed(Exception):
-    """Nothing was loaded; the sentence says why. ``load_id`` is the ledger's failed entry.
-
-    ``is_body`` when the body can't be read, and not the database that ended the load.
-    ``is_unknown`` when the database went away in the very commit and did not come back to be asked:
-    then the load may stand.
-    """
-
-    def __init__(self, message: str, is_body: bool, load_id: int | None = None, is_unknown: bool = False) -> None:
-        self.message = message
-        self.is_body = is_body
-        self.load_id = load_id
-        self.is_unknown = is_unknown
-        super().__init__(message)
-
-    @property
-    def outcome(self) -> str:
-        """What became of the load, as the beginning of a sentence."""
-        return "It is not known whether it was loaded" if self.is_unknown else "Nothing was loaded"
 
 
 class KeyReused(Exception):
@@ -87,13 +59,6 @@ class KeyReused(Exception):
 
 class StillRunning(Exception):
     """A load with the same Idempotency-Key has not ended yet."""
-
-
-class _Rollback(Exception):
-    """Leaves the transaction without effect, with the receipt that it would have had."""
-
-    def __init__(self, receipt: Receipt) -> None:
-        self.receipt = receipt
 
 
 def load(
@@ -111,67 +76,27 @@ def load(
 ) -> Receipt:
     """Load what the decoder yields into ``table``; ``unless_loaded``: not if its content stands there already.
 
-    ``lock_seconds``: how long to wait for another load into the same table; for ever if unsaid,
-    which nobody may do who serves others. ``waiting`` is told each table that is waited for;
+    ``lock_seconds`` and ``waiting`` are those of :func:`~loader.intake.attempt.attempt`;
     ``measure`` says how much of the body has been read. With an Idempotency-Key that came before,
     the first receipt is given back. Raises :class:`LoadFailed`, :class:`KeyReused` or
     :class:`StillRunning`; then nothing has changed but the ledger's entry of the failure.
     """
     origin = replace(origin, op=options.op)
-    done: Receipt | None = None
     report = Report(engine, table, origin, progress, measure)
+
+    def work(connection: Connection) -> Receipt:
+        report.begins(connection)
+        earlier = _came_before(connection, table, origin, unless_loaded)
+        if earlier is not None:
+            return earlier
+        if options.op == "delete":
+            return _delete(connection, contract, table, open_decoder, origin, options, report)
+        return _bring_and_settle(connection, contract, table, open_decoder, origin, options, report)
+
     try:
-        with engine.begin() as connection:
-            report.begins(connection)
-            _wait_at_most(connection, lock_seconds, waiting)
-            earlier = _came_before(connection, table, origin, unless_loaded)
-            if earlier is not None:
-                return earlier
-            if options.op == "delete":
-                receipt = _delete(connection, contract, table, open_decoder, origin, options, report)
-            else:
-                receipt = _bring_and_settle(connection, contract, table, open_decoder, origin, options, report)
-            if options.dry_run:
-                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
-            done = receipt
-        return done
-    except _Rollback as left:
-        return left.receipt
-    except (ReadFailure, CanNotStand) as error:
-        raise _failed(engine, table, origin, options, str(error), is_body=True) from error
-    except (DBAPIError, psycopg2.Error) as error:
-        if done is not None and went_away(error) and _stands(engine, table, done, origin, error):
-            return done
-        raise _failed(engine, table, origin, options, ended_by(error), is_body=False) from error
+        return attempt(engine, table, origin, options, work, lock_seconds=lock_seconds, waiting=waiting)
     finally:
         report.ends()
-
-
-def _stands(engine: Engine, table: Table, done: Receipt, origin: Origin, error: BaseException) -> bool:
-    """Whether a load stands whose commit was not answered.
-
-    The database is asked, once it is back and the load has ended there. Raises :class:`LoadFailed`,
-    ``is_unknown``, if it can't be asked.
-    """
-    give_up = time.monotonic() + _COME_BACK_SECONDS
-    while True:
-        try:
-            with engine.begin() as connection:
-                _wait_at_most(connection, _COME_BACK_SECONDS, None)
-                loads.lock_tables(connection, {table.id}, set())  # held until the load's own backend has ended
-                return loads.stands(connection, done, origin)
-        except (DBAPIError, psycopg2.Error):
-            if time.monotonic() > give_up:
-                raise LoadFailed(ended_by(error), is_body=False, is_unknown=True) from error
-        time.sleep(0.1)
-
-
-def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waiting | None) -> None:
-    """How the transaction waits for locks, and who is told of it."""
-    if seconds is not None:  # 0 would mean for ever
-        run(connection, f"set local lock_timeout = '{max(1, int(seconds * 1000))}ms'")
-    if waiting is not None:
-        connection.execution_options(**{loads.WAITING: waiting})
 
 
 def _delete(
@@ -218,16 +143,16 @@ def _bring_and_settle(
             return Arrival(received, are_in=True)
         return Arrival(landing.fill(connection, table, begun, report.rows))
 
-    arrival: Callable[[int], Arrival]
+    arrive: Callable[[int], Arrival]
     if is_large and options.on_reject != "refuse" and bulk.suits(table):
-        arrival = bring_large
+        arrive = bring_large
     elif not is_large and few.suits(table, begun):
-        arrival = bring_few
+        arrive = bring_few
     else:
         # without a lock, and so without a number: numbers are in the order of the locks
-        arrival = _landed(report, Arrival(landing.fill(connection, table, all_batches, report.rows)))
+        arrive = _landed(report, Arrival(landing.fill(connection, table, all_batches, report.rows)))
     # what the body is, is certain once its first rows have been read
-    return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrival)
+    return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrive)
 
 
 def _landed(report: Report, arrival: Arrival) -> Callable[[int], Arrival]:
@@ -356,28 +281,17 @@ def replay(
     :class:`LoadFailed`, and then they stay as they are too; ``lock_seconds`` and ``waiting`` are
     those of :func:`load`.
     """
-    columns = ", ".join(literal(name) for name in table.column_names)
     chosen = (
         "select r.reject_id from ledger.rejects as r where r.status in ('rejected', 'waiting') "
         f"and r.source = {literal(table.source)} and r.table_name = {literal(table.name)} "
-        f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) "
-        # what is shown of these rows is not what they held
-        f"and r.rule not in ({', '.join(literal(rule) for rule in AS_SHOWN)}) "
-        "and not exists (select 1 from ledger.loads as d where d.load_id = r.load_id and d.op = 'delete') "
-        "and not exists (select 1 from jsonb_object_keys(r.payload) as k(name) "
-        f"where k.name not in ({columns}))"
+        f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) and {landing.is_whole(table, 'r')}"
     )
     origin = Origin("replay", principal)
-    done: Receipt | None = None
-    try:
-        with engine.begin() as connection:
-            _wait_at_most(connection, lock_seconds, waiting)
-            done = settle_rejects(connection, contract, table, chosen, origin)
-        return done
-    except (DBAPIError, psycopg2.Error) as error:
-        if done is not None and went_away(error) and _stands(engine, table, done, origin, error):
-            return done
-        raise _failed(engine, table, origin, KEEP_AND_LOAD, ended_by(error), is_body=False) from error
+
+    def work(connection: Connection) -> Receipt:
+        return settle_rejects(connection, contract, table, chosen, origin)
+
+    return attempt(engine, table, origin, KEEP_AND_LOAD, work, lock_seconds=lock_seconds, waiting=waiting)
 
 
 def _array(numbers: list[int]) -> str:
@@ -408,15 +322,3 @@ def _under_key(connection: Connection, table: Table, origin: Origin) -> Receipt 
     receipt = loads.read_receipt(connection, found.load_id)
     assert receipt is not None, "the load was found in this transaction"
     return receipt
-
-
-def _failed(engine: Engine, table: Table, origin: Origin, options: Options, message: str, is_body: bool) -> LoadFailed:
-    """Enter the failure, as far as the database can still be reached."""
-    if options.dry_run:
-        return LoadFailed(message, is_body)
-    try:
-        with engine.begin() as connection:
-            entry = loads.enter_failure(connection, table, origin, options.on_reject, message)
-    except (DBAPIError, psycopg2.Error):
-        return LoadFailed(message, is_body)
-    return LoadFailed(message, is_body, entry)

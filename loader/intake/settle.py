@@ -1,4 +1,4 @@
-"""Settle a load whose landing is filled: verdicts, rows, rejects, receipt, and what follows."""
+"""Settle a load: locks, number, verdicts, rows, rejects, receipt, and what follows."""
 
 from __future__ import annotations
 
@@ -55,17 +55,16 @@ def settle(
     table: Table,
     origin: Origin,
     options: Options,
-    arrival: Arrival | Callable[[int], Arrival],
+    arrive: Callable[[int], Arrival],
 ) -> Receipt:
-    """From a filled landing to the receipt, with the releases that follow.
+    """From the locks to the receipt, with the releases that follow.
 
-    ``arrival``: what the landing was filled with; or what fills it, given the number of the
-    load, once the tables are locked.
+    ``arrive`` brings the rows, given the number of the load, once the tables are locked: into the
+    landing, or into the mirror. What can be brought before is better brought before.
     """
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, options.on_reject, contract.fingerprint)
-    arrived = arrival if isinstance(arrival, Arrival) else arrival(load_id)
-    return _finish(connection, contract, table, load_id, origin, options, arrived)
+    return _finish(connection, contract, table, load_id, origin, options, arrive(load_id))
 
 
 def settle_rejects(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
@@ -177,7 +176,7 @@ def judge_and_store(
     else:
         before.commit()
     if arrival.read_again is not None:
-        land_refused(connection, arrival.received, arrival.read_again)
+        land_refused(connection, arrival.read_again)
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
     if arrival.read_again is None:

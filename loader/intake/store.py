@@ -7,8 +7,9 @@ is one, then by where they first arrived; of events the first one stands.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,8 @@ from loader.contract.model import Table, UniqueRule
 from loader.contract.types import identifier, literal
 from loader.intake import lineage
 from loader.intake.judge import fault
-from loader.intake.sql import equal, fetch, listed, run, same
+from loader.intake.row_set import RowSet
+from loader.intake.sql import cursor, equal, fetch, listed, run, same
 
 _ACCEPTED = "pg_temp.candidate as c where c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
 
@@ -37,43 +39,100 @@ def store(connection: Connection, table: Table, load_id: int, after_refusal: Cal
     away the reason for which it could, and so on without end.
     """
     rules = [r for r in table.unique_rules if r.severity == "error" and _beyond_key(table, r)]
-    tried_again: set[int] = set()
+    if not rules:
+        _write(connection, table, load_id)
+        return
+    run(connection, "create temp table tried_again (_row bigint primary key) on commit drop")
     while True:
         savepoint = connection.begin_nested()
         _write(connection, table, load_id)
-        clashes = [clash for rule in rules for clash in _clashes(connection, table, rule, load_id)]
-        in_vain = [] if clashes else _give_reasons(connection, table, rules)
-        in_vain = [row for row in in_vain if row not in tried_again]
-        if not clashes and not in_vain:
-            if tried_again:
+        with _Clashing() as clashing, _Rows() as in_vain:
+            clashing.read(connection, " union all ".join(_clashes(table, rule, load_id) for rule in rules))
+            if not clashing.count:
+                _give_reasons(connection, table, rules)
+                in_vain.read(connection, _IN_VAIN)
+            if not clashing.count and not in_vain.count:
                 _refuse_for_good(connection, rules[0])
-            savepoint.commit()
-            return
-        savepoint.rollback()
-        if clashes:
-            _refuse(connection, table, load_id, clashes)
-        else:
-            run(connection, f"delete from pg_temp.fault where _row in ({', '.join(map(str, in_vain))})")
-            tried_again.update(in_vain)
+                run(connection, "drop table pg_temp.tried_again")  # another load may follow in this transaction
+                savepoint.commit()
+                return
+            savepoint.rollback()
+            if clashing.count:
+                _refuse(connection, table, load_id, clashing)
+            else:
+                in_vain.write_to(connection, "pg_temp.tried_again (_row)")
+                run(connection, "delete from pg_temp.fault where _row in (select _row from pg_temp.tried_again)")
         after_refusal()
 
 
-@dataclass(frozen=True)
-class _Clash:
-    """A row of this load whose value is taken, and who has it if that is a row of this load too."""
-
-    row: int
-    holder: int | None
+#: Refused as not unique, and nobody stands in their way.
+_IN_VAIN = (
+    "select _row from pg_temp.fault where verdict = 'clash' and _row not in (select _row from pg_temp.tried_again)"
+)
 
 
-def _refuse(connection: Connection, table: Table, load_id: int, clashes: list[_Clash]) -> None:
-    """Refuse in the rows' order; who clashes only with a row refused here is asked again."""
-    refused: set[int] = set()
-    for clash in sorted(clashes, key=lambda clash: clash.row):
-        if clash.holder not in refused:
-            refused.add(clash.row)
-    values = ", ".join(f"({row}, 'clash')" for row in sorted(refused))
-    run(connection, f"insert into pg_temp.fault (_row, verdict) values {values}")
+class _Rows:
+    """Row numbers on their way past a rollback, in a temporary file when they are many."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=8 << 20, mode="w+b")  # noqa: SIM115 - see __exit__
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, connection: Connection, query: str) -> None:
+        """Take what the query gives."""
+        with cursor(connection) as copying:
+            copying.copy_expert(f"copy ({query}) to stdout", self)
+
+    def write(self, piece: bytes) -> int:
+        """A piece of what COPY says: of its lines, a row each."""
+        self.count += piece.count(b"\n")
+        return self._file.write(piece)
+
+    def write_to(self, connection: Connection, into: str) -> None:
+        """Bring them into a relation with a column for each number."""
+        self._file.seek(0)
+        with cursor(connection) as copying:
+            copying.copy_expert(f"copy {into} from stdin", self._file)
+
+
+class _Clashing(_Rows):
+    """Of rows that clash, in their order, those to refuse: not who clashes only with one refused here.
+
+    A line is a row and the row of this load that holds its value, if it is one of this load.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refused = RowSet()
+        self._begun = b""
+
+    def read(self, connection: Connection, query: str) -> None:
+        super().read(connection, f"{query} order by 1")
+
+    def write(self, piece: bytes) -> int:
+        lines = (self._begun + piece).split(b"\n")
+        self._begun = lines.pop()
+        for line in lines:
+            row, _, holder = line.partition(b"\t")
+            if holder == b"\\N" or int(holder) not in self._refused:
+                if int(row) not in self._refused:
+                    super().write(row + b"\n")
+                self._refused.add(int(row))
+        return len(piece)
+
+
+def _refuse(connection: Connection, table: Table, load_id: int, clashing: _Clashing) -> None:
+    """Refuse rows; who clashes only with one of them is asked again."""
+    run(connection, "create temp table clash (_row bigint) on commit drop")
+    clashing.write_to(connection, "pg_temp.clash")
+    run(connection, "insert into pg_temp.fault (_row, verdict) select _row, 'clash' from pg_temp.clash")
+    run(connection, "drop table pg_temp.clash")
     columns = listed(table.column_names)
     run(
         connection,
@@ -83,10 +142,10 @@ def _refuse(connection: Connection, table: Table, load_id: int, clashes: list[_C
     )
 
 
-def _give_reasons(connection: Connection, table: Table, rules: list[UniqueRule]) -> list[int]:
-    """Say of the rows refused as not unique who stands in their way; those in whose way nobody is."""
-    if not rules or not fetch(connection, "select 1 from pg_temp.fault where verdict = 'clash' limit 1"):
-        return []
+def _give_reasons(connection: Connection, table: Table, rules: list[UniqueRule]) -> None:
+    """Say of the rows refused as not unique who stands in their way."""
+    if not fetch(connection, "select 1 from pg_temp.fault where verdict = 'clash' limit 1"):
+        return
     reasons = " union all ".join(_reasons(table, rule, place) for place, rule in enumerate(rules))
     run(
         connection,
@@ -94,7 +153,6 @@ def _give_reasons(connection: Connection, table: Table, rules: list[UniqueRule])
         f"(select _row, jsonb_agg(fault order by place) as faults from ({reasons}) as r group by _row) as r "
         "where r._row = f._row and f.verdict = 'clash'",
     )
-    return [row[0] for row in fetch(connection, "select _row from pg_temp.fault where verdict = 'clash'")]
 
 
 def _refuse_for_good(connection: Connection, rule: UniqueRule) -> None:
@@ -127,8 +185,9 @@ def count_clashes(connection: Connection, table: Table, rule: UniqueRule, load_i
     """How many rows of this load break a ``unique`` rule that only warns, and the first."""
     if not _beyond_key(table, rule):
         return 0, None
-    rows = [clash.row for clash in _clashes(connection, table, rule, load_id)]
-    return len(rows), min(rows, default=None)
+    counted = f"select count(*), min(_row) from ({_clashes(table, rule, load_id)}) as clash"
+    rows, first = fetch(connection, counted)[0]
+    return rows, first
 
 
 def _beyond_key(table: Table, rule: UniqueRule) -> bool:
@@ -136,21 +195,22 @@ def _beyond_key(table: Table, rule: UniqueRule) -> bool:
     return bool(table.primary_key) and not set(table.primary_key) <= set(rule.columns)
 
 
-def _clashes(connection: Connection, table: Table, rule: UniqueRule, load_id: int) -> list[_Clash]:
-    """This load's rows whose value a row before them holds: one that stood, or the load's first."""
+def _clashes(table: Table, rule: UniqueRule, load_id: int) -> str:
+    """SQL for this load's rows whose value a row before them holds: one that stood, or the load's first.
+
+    With the row that holds it, if that is one of this load.
+    """
     columns = listed(rule.columns)
     judged = f"({rule.where}) is true" if rule.where else "true"
-    found = fetch(
-        connection,
-        f"select _row, case when _holder_load_id = {load_id} then _holder_row end from ("
+    return (
+        f"select _row, case when _holder_load_id = {load_id} then _holder_row end as _holder from ("
         "select _row, _load_id, row_number() over w as _place, first_value(_row) over w as _holder_row, "
         f"first_value(_load_id) over w as _holder_load_id from {table.mirror} "
         f"where {judged} and ({columns}) in "
         f"(select {columns} from {table.mirror} where _load_id = {load_id}) "
         f"window w as (partition by {columns} order by _load_id = {load_id}, _load_id, _row)) as held "
-        f"where _place > 1 and _load_id = {load_id}",
+        f"where _place > 1 and _load_id = {load_id}"
     )
-    return [_Clash(*row) for row in found]
 
 
 def _write(connection: Connection, table: Table, load_id: int) -> None:

@@ -14,18 +14,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake import landing, lineage
 from loader.intake.aftermath import Aftermath, Bereft, CanNotStand, key_text
-from loader.intake.load import AS_SHOWN
+from loader.intake.attempt import Waiting, attempt
 from loader.intake.receipt import Receipt
-from loader.intake.settle import judge_kept, lock, release
+from loader.intake.settle import Options, judge_kept, lock, release
 from loader.intake.sql import equal, fetch, listed, run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
@@ -99,11 +97,6 @@ class Undone:
     plan: Plan | None
 
 
-class _Rollback(Exception):
-    def __init__(self, undone: Undone) -> None:
-        self.undone = undone
-
-
 def undo(
     engine: Engine,
     contract: Contract,
@@ -111,38 +104,38 @@ def undo(
     principal: str,
     cascade: str | None = None,
     dry_run: bool = False,
-    lock_seconds: int | None = None,
+    *,
+    lock_seconds: float | None = None,
+    waiting: Waiting | None = None,
 ) -> Undone:
     """Undo a load, or say what that would change (``dry_run``).
 
     Received are the versions retracted or restored; of a replay they are rejected, for its rows
     are kept again, to be mended. Rows under what goes that other loads brought are a reason to
     refuse, unless ``cascade`` is ``wait``. Raises :class:`NoSuchLoad` and :class:`UndoRefused`;
-    then nothing has changed.
+    then nothing has changed. Raises :class:`~loader.intake.attempt.LoadFailed` as
+    :func:`~loader.intake.attempt.attempt` does, whose are ``lock_seconds`` and ``waiting``.
     """
-    try:
-        with engine.begin() as connection:
-            if lock_seconds is not None:
-                run(connection, f"set local lock_timeout = '{int(lock_seconds)}s'")
-            table = _table(connection, contract, load_id)
-            lock(connection, contract, table)
+    with engine.connect() as connection:
+        table = _table(connection, contract, load_id)
+    plan: Plan | None = None
+
+    def work(connection: Connection) -> Receipt:
+        nonlocal plan
+        lock(connection, contract, table)
+        try:
             undone = _undo(connection, contract, table, load_id, principal)
-            if dry_run:
-                raise _Rollback(undone)
-            if undone.plan is not None and undone.plan.needs_cascade and cascade is None:
-                raise UndoRefused(_stand_under(undone.plan), undone.plan)
-            return undone
-    except _Rollback as left:
-        receipt = left.undone.receipt
-        if not receipt.repeated:
-            receipt = replace(receipt, load_id=None, status="dry_run", releases=(), cascades=())
-        return replace(left.undone, receipt=receipt)
-    except DBAPIError as error:
-        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
-            raise
-        raise UndoRefused("another load into this table is still running; ask again when that has ended") from error
-    except CanNotStand as error:
-        raise UndoRefused(f"{error}. Undo the load that changed that first, or mend the row") from error
+        except CanNotStand as error:
+            raise UndoRefused(f"{error}. Undo the load that changed that first, or mend the row") from error
+        plan = undone.plan
+        if plan is not None and plan.needs_cascade and cascade is None and not dry_run:
+            raise UndoRefused(_stand_under(plan), plan)
+        return undone.receipt
+
+    origin = Origin("undo", principal, cause_load_id=load_id)
+    options = Options(dry_run=dry_run, cascade=cascade)
+    receipt = attempt(engine, table, origin, options, work, lock_seconds=lock_seconds, waiting=waiting)
+    return Undone(receipt, plan)
 
 
 def _stand_under(plan: Plan) -> str:
@@ -349,16 +342,14 @@ def _judge_dismissed(
     connection: Connection, contract: Contract, table: Table, load_id: int, undo_id: int
 ) -> list[Receipt]:
     """When an undo is undone: rows that it had dismissed are judged again, by a load of door ``replay``."""
-    dismissed = f"status = 'dismissed' and resolved_load_id = {load_id}"
-    shown = f"rule in ({', '.join(literal(rule) for rule in AS_SHOWN)})"
-    keys = "load_id in (select load_id from ledger.loads where op = 'delete')"
+    dismissed = f"r.status = 'dismissed' and r.resolved_load_id = {load_id}"
+    is_whole = landing.is_whole(table, "r")
     run(
         connection,
-        "update ledger.rejects set status = 'rejected', resolved_load_id = null, resolved_at = null, "
-        f"{landing.NOT_DISMISSED} "
-        f"where {dismissed} and ({shown} or {keys})",
+        "update ledger.rejects as r set status = 'rejected', resolved_load_id = null, resolved_at = null, "
+        f"{landing.NOT_DISMISSED} where {dismissed} and not {is_whole}",
     )
-    chosen = f"select reject_id from ledger.rejects where {dismissed}"
+    chosen = f"select r.reject_id from ledger.rejects as r where {dismissed}"
     if not fetch(connection, f"select exists ({chosen})")[0][0]:
         return []
     origin = Origin("replay", "gatehouse", cause_load_id=undo_id)

@@ -123,6 +123,15 @@ def test_a_key_whose_load_still_runs_is_told_to_wait(desk: Desk, caller: Caller)
     assert caller.post({"team_id": 1}, Idempotency_Key="monday").status_code == 201
 
 
+def test_a_refused_load_sent_again_is_told_to_be_the_same(caller: Caller) -> None:
+    rows, path = [{"team_id": 1}, {"team_id": "x"}], LOADS + "?on_reject=refuse"
+    first, again = (caller.post(rows, path=path, Idempotency_Key="monday") for _ in range(2))
+    assert (first.status_code, again.status_code) == (422, 422)
+    assert again.get_json(force=True) == first.get_json(force=True)
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
 def test_refuse_is_all_or_nothing(desk: Desk, caller: Caller) -> None:
     response = caller.post([{"team_id": 1}, {"team_id": "x"}], path=LOADS + "?on_reject=refuse")
     assert_problem(response, 422, "nothing was loaded")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from loader.app import create_app
 from loader.commands.load import load as load_command
 from loader.intake.decode import MEDIA_TYPES, ReadFailure, format_of_file
 from loader.settings import Settings
-from tests.conftest import ROOT, run_sql
+from tests.conftest import ROOT, new_database_of
 from tests.doors.test_api import Caller
 from tests.intake.lab import parquet
 from tests.intake.pages import MAY_WRITE, cell, compare
@@ -189,15 +188,13 @@ _found: dict[str, str] = {}
 @pytest.fixture(scope="module")
 def door(server: Settings, desk_template: str) -> Iterator[tuple[Desk, Caller]]:
     """The desk's app on one database for all files, and a program with a token."""
-    name = f"bad_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template {desk_template} strategy file_copy")
-    settings = replace(server, database=name, project_dir=PROJECT)
-    app = create_app(settings)
-    here = app.extensions["gatehouse"]
-    desk = Desk(settings, here.engine, here.contract(), app, app.test_client())
-    yield desk, Caller(desk)
-    here.engine.dispose()
-    run_sql(server, f"drop database {name} with (force)")
+    with new_database_of(server, "bad", desk_template) as made:
+        settings = replace(made, project_dir=PROJECT)
+        app = create_app(settings)
+        here = app.extensions["gatehouse"]
+        desk = Desk(settings, here.engine, here.contract(), app, app.test_client())
+        yield desk, Caller(desk)
+        here.engine.dispose()
 
 
 def media_type(name: str) -> tuple[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
+from loader.intake.load import LoadFailed
 from loader.ledger import progress
 from tests.doors.test_patience import loading
 from tests.intake.lab import parquet
@@ -152,6 +153,18 @@ def test_a_table_that_is_being_loaded_makes_nobody_wait_for_long(desk: Desk, mon
     assert response.status_code == 503
     assert "another load into this table is still running; send it again when that has ended" in response.text
     assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
+
+
+def test_what_nobody_knows_is_not_said_to_be_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object, **__: object) -> None:
+        raise LoadFailed("the database went away", False, is_unknown=True)
+
+    monkeypatch.setattr("loader.doors.upload.load_stream", cut)
+    response = upload(desk, TEAMS)
+    assert response.status_code == 503
+    said = words(response.text)
+    assert "Nobody knows yet It is not known whether it was loaded: the database went away." in said
+    assert "Nothing was loaded" not in said
 
 
 def test_only_tables_whose_door_is_open(desk: Desk) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +10,7 @@ import sqlalchemy as sa
 from loader.database import make_engine
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.conftest import run_sql
+from tests.conftest import new_database_of
 from tests.faults.held import STEPS, Held
 from tests.intake.conftest import empty
 from tests.intake.lab import CONTRACT, Lab
@@ -20,16 +18,14 @@ from tests.intake.lab import CONTRACT, Lab
 
 @pytest.fixture(scope="session")
 def held_database(server: Settings) -> Iterator[tuple[Settings, sa.Engine]]:
-    settings = replace(server, database=f"faults_{uuid.uuid4().hex[:12]}")
-    run_sql(server, f"create database {settings.database} template template1 strategy file_copy")
-    engine = make_engine(settings)
-    migrate(engine, CONTRACT)
-    with engine.begin() as connection:
-        for statement in STEPS:
-            connection.exec_driver_sql(statement)
-    yield settings, engine
-    engine.dispose()
-    run_sql(server, f"drop database {settings.database} with (force)")
+    with new_database_of(server, "faults") as settings:
+        engine = make_engine(settings)
+        migrate(engine, CONTRACT)
+        with engine.begin() as connection:
+            for statement in STEPS:
+                connection.exec_driver_sql(statement)
+        yield settings, engine
+        engine.dispose()
 
 
 @pytest.fixture

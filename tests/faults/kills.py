@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
@@ -18,6 +19,8 @@ from tests.faults import books
 from tests.faults.bodies import WAYS, Body
 from tests.faults.place import Answer, Command, Place, Sender, Upload, wait_for
 
+#: The load had ended before the kill, which hit nobody: counted apart.
+TOO_LATE = "too late"
 #: A kill may also come a little after the usual end of an upload; a command takes longer to begin and end.
 BEYOND: dict[type[Sender], float] = {Upload: 1.15, Command: 1.5}
 
@@ -33,9 +36,11 @@ def kill_command(place: Place, random: Random) -> str:
 def kill_backend(place: Place, random: Random) -> str:
     """One backend, that of the load if there is one; the server ends all others, and recovers."""
 
-    def kill(_: Sender) -> None:
-        for backend in place.backends()[:1]:
+    def kill(_: Sender) -> bool:
+        backends = place.backends()[:1]
+        for backend in backends:
             os.kill(backend, signal.SIGKILL)
+        return bool(backends)
 
     return _kill(place, random, random.choice([Upload, Upload, Command]), kill)
 
@@ -43,25 +48,26 @@ def kill_backend(place: Place, random: Random) -> str:
 def kill_postgres(place: Place, random: Random) -> str:
     """The server with all its processes; it is started again."""
 
-    def kill(_: Sender) -> None:
+    def kill(_: Sender) -> bool:
         server = psutil.Process(place.database.status().pid)
         for process in [server, *server.children()]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         place.database.start()
+        return True
 
     return _kill(place, random, random.choice([Upload, Upload, Command]), kill)
 
 
-def _kill(place: Place, random: Random, kind: type[Sender], kill: object) -> str:
-    assert callable(kill)
+def _kill(place: Place, random: Random, kind: type[Sender], kill: Callable[[Sender], bool]) -> str:
     way = random.choice(list(WAYS))
     usual = place.usual_seconds(way)
     body = place.body(way)
     sender = kind(place, body).start()
     time.sleep(random.uniform(0, BEYOND[kind] * usual))
-    kill(sender)
-    return afterwards(place, random, kind, body, sender.answer())
+    has_hit = kill(sender)
+    left = afterwards(place, random, kind, body, sender.answer())
+    return left if has_hit else TOO_LATE
 
 
 def hang_up(place: Place, random: Random) -> str:
@@ -91,12 +97,13 @@ def kill_one_of_two_servers(place: Place, random: Random) -> str:
     time.sleep(random.uniform(0, usual))
     second = Upload(place, body, web=1).start()
     time.sleep(random.uniform(0, usual))
-    random.choice([first, second]).kill()
+    has_hit = random.choice([first, second]).kill()
     answers = [first.answer(), second.answer()]
     assert {answer.verdict for answer in answers} <= {"taken", "running", "unknown"}, answers
     assert sum(answer.verdict == "taken" and not answer.repeated for answer in answers) <= 1
     told = "taken" if any(answer.verdict == "taken" for answer in answers) else "unknown"
-    return afterwards(place, random, Upload, body, Answer(told))
+    left = afterwards(place, random, Upload, body, Answer(told))
+    return left if has_hit else TOO_LATE
 
 
 def afterwards(place: Place, random: Random, kind: type[Sender], body: Body, answer: Answer) -> str:
@@ -139,8 +146,8 @@ def _retry(place: Place, kind: type[Sender], body: Body) -> Answer:
 
 
 def summary(kind: str, outcomes: Counter[str]) -> str:
-    left = ", ".join(f"{count} left {outcome}" for outcome, count in sorted(outcomes.items()))
-    return f"{kind}: {outcomes.total()} ({left})"
+    left = ", ".join(f"{count} left {outcome}" for outcome, count in sorted(outcomes.items()) if outcome != TOO_LATE)
+    return f"{kind}: {outcomes.total() - outcomes[TOO_LATE]} ({left}), and {outcomes[TOO_LATE]} too late"
 
 
 KINDS = {

@@ -178,8 +178,8 @@ class Sender:
         """Waits for the end."""
         raise NotImplementedError
 
-    def kill(self) -> None:
-        """Kills the process that does the work."""
+    def kill(self) -> bool:
+        """Kills the process that does the work; whether it was still at it."""
         raise NotImplementedError
 
 
@@ -236,7 +236,7 @@ class Upload(Sender):
         assert not self._thread.is_alive(), "the web server does not answer"
         return self._told
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """The worker that has the other end of the connection; any of them if none has (yet, or any more)."""
         master = self.place.webs[self.web].running()
         assert master is not None
@@ -244,6 +244,7 @@ class Upload(Sender):
         serving = [worker for worker in workers if self._serves(worker)]
         for worker in (serving or workers)[:1]:
             os.kill(worker.pid, signal.SIGKILL)
+        return bool(serving)
 
     def _serves(self, worker: psutil.Process) -> bool:
         with suppress(psutil.Error):
@@ -277,5 +278,7 @@ class Command(Sender):
             return Answer("unknown" if "not known" in text else "nothing", text=text)
         return Answer("unknown", text=text)
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
+        is_running = self.process.poll() is None
         self.process.kill()
+        return is_running

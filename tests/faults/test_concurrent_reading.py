@@ -5,16 +5,14 @@ nothing and reads nothing twice. (DESIGN: loads are numbered in the order in whi
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
 from loader.database import make_engine
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.conftest import run_sql
+from tests.conftest import new_database_of
 from tests.faults.reader import DELAYS, VERSIONS, write_and_read
 from tests.intake.lab import CONTRACT, Lab
 
@@ -25,16 +23,14 @@ SECONDS, LONG_SECONDS = 8, float(os.environ.get("SECONDS_TO_WRITE", "120"))
 @pytest.fixture
 def delayed(server: Settings) -> Iterator[Lab]:
     """A database of its own in which commits take their time."""
-    settings = replace(server, database=f"delayed_{uuid.uuid4().hex[:12]}")
-    run_sql(server, f"create database {settings.database} template template1 strategy file_copy")
-    engine = make_engine(settings, pool_size=12)
-    migrate(engine, CONTRACT)
-    with engine.begin() as connection:
-        for statement in DELAYS:
-            connection.exec_driver_sql(statement)
-    yield Lab(engine)
-    engine.dispose()
-    run_sql(server, f"drop database {settings.database} with (force)")
+    with new_database_of(server, "delayed") as settings:
+        engine = make_engine(settings, pool_size=12)
+        migrate(engine, CONTRACT)
+        with engine.begin() as connection:
+            for statement in DELAYS:
+                connection.exec_driver_sql(statement)
+        yield Lab(engine)
+        engine.dispose()
 
 
 def check(lab: Lab, seconds: float, note: Callable[[str, object], None]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loader.database import make_engine
-from loader.intake import load as intake
+from loader.intake import attempt
 from loader.intake.load import LoadFailed, load_file
 from loader.intake.receipt import Receipt
 from tests.faults.cut import Wire
@@ -48,13 +48,31 @@ def test_a_commit_that_was_done_and_not_answered_is_found_out(held: Held) -> Non
 def test_while_the_database_stays_away_it_is_said_that_nobody_knows(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_COME_BACK_SECONDS", 0.5)
+    monkeypatch.setattr(attempt, "_COME_BACK_SECONDS", 0.5)
     with over_a_wire(held, mends=False) as lab, pytest.raises(LoadFailed, match="the database went away") as failed:
         load(lab)
     assert failed.value.is_unknown
     assert failed.value.outcome == "It is not known whether it was loaded"
     assert held.outcome() == WHOLE
     assert held.load("k").repeated
+
+
+def test_an_undo_that_was_done_and_not_answered_is_found_out(held: Held) -> None:
+    loaded = held.load("k")
+    with over_a_wire(held, mends=True) as lab:
+        undone = lab.undo(loaded.load_id).receipt
+    assert (undone.status, undone.accepted, undone.repeated) == ("succeeded", 4, False)
+    assert held.lab.undo(loaded.load_id).receipt == replace(undone, repeated=True)
+    assert held.failures() == []
+
+
+def test_while_the_database_stays_away_nobody_knows_of_an_undo(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "_COME_BACK_SECONDS", 0.5)
+    loaded = held.load("k")
+    with over_a_wire(held, mends=False) as lab, pytest.raises(LoadFailed, match="the database went away") as failed:
+        lab.undo(loaded.load_id)
+    assert failed.value.outcome == "It is not known whether it was undone"
+    assert held.lab.undo(loaded.load_id).receipt.repeated
 
 
 def test_a_file_that_two_load_at_once_comes_in_once(held: Held, tmp_path: Path) -> None:

@@ -5,9 +5,7 @@ After each test every load is counted again from what stands (invariant 1).
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -16,19 +14,17 @@ from loader.database import make_engine
 from loader.intake import landing
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.conftest import run_sql
+from tests.conftest import new_database_of
 from tests.intake.lab import CONTRACT, SCHEMA, Lab
 
 
 @pytest.fixture(scope="session")
 def lab_engine(server: Settings) -> Iterator[sa.Engine]:
-    name = f"intake_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1 strategy file_copy")
-    engine = make_engine(replace(server, database=name))
-    migrate(engine, CONTRACT)
-    yield engine
-    engine.dispose()
-    run_sql(server, f"drop database {name} with (force)")
+    with new_database_of(server, "intake") as settings:
+        engine = make_engine(settings)
+        migrate(engine, CONTRACT)
+        yield engine
+        engine.dispose()
 
 
 def empty(engine: sa.Engine) -> None:

@@ -23,7 +23,9 @@ from tests.intake.lab import THINGS, Lab, rule
 def settle_in(connection: sa.Connection, lab: Lab, name: str, line: bytes) -> int:
     """A load up to its last act, and not committed: its load_id."""
     arrival = Arrival(fill(connection, lab.table(name), NdjsonDecoder(io.BytesIO(line), lab.table(name))))
-    receipt = settle(connection, lab.contract, lab.table(name), Origin("api", "tester"), intake.Options(), arrival)
+    receipt = settle(
+        connection, lab.contract, lab.table(name), Origin("api", "tester"), intake.Options(), lambda _: arrival
+    )
     assert receipt.load_id is not None
     return receipt.load_id
 

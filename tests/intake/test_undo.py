@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loader.intake.attempt import LoadFailed
 from loader.intake.load import load_file
 from loader.intake.settle import lock
 from loader.intake.undo import NoSuchLoad, UndoRefused
@@ -200,6 +201,17 @@ def test_undo_of_an_undo_judges_the_kept_rows_again(lab: Lab) -> None:
     assert keys(lab, "tills") == ["1", "2"]
 
 
+def test_undo_of_an_undo_lets_nothing_in_of_which_a_part_was_sent_that_the_table_has_not(lab: Lab) -> None:
+    lines = '{"id": 1, "word": "a"}\n{"id": 2, "word": "b", "price": "9"}\n'
+    load = lab.load("notes", lines, "ndjson")
+    assert (load.accepted, load.rejected) == (1, 1)
+    undo = lab.undo(load.load_id)
+    lab.undo(undo.receipt.load_id)
+    assert words(lab, "notes") == ["a"]
+    kept = lab.rejects(load.load_id)[0]
+    assert (kept["status"], kept["payload"]["price"]) == ("rejected", "9")
+
+
 def test_undo_of_an_undo_lets_rows_in_that_it_had_set_to_waiting(lab: Lab) -> None:
     load = lab.rows("shops", 10)
     lab.rows("tills", (1, 10, "x"))
@@ -301,7 +313,7 @@ def test_an_undo_does_not_wait_for_ever_for_another_load(lab: Lab) -> None:
     load = lab.rows("notes", (1, "a"))
     with lab.engine.begin() as other:
         lock(other, lab.contract, lab.table("notes"))
-        with pytest.raises(UndoRefused, match="still running"):
+        with pytest.raises(LoadFailed, match="still running"):
             lab.undo(load.load_id, lock_seconds=1)
     assert words(lab, "notes") == ["a"]
 

@@ -6,16 +6,14 @@ two databases serve them all, emptied before each test.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from loader.database import make_engine
 from loader.settings import Settings
-from tests.conftest import run_sql
+from tests.conftest import new_database_of
 
 _DROP = """
 select format('drop schema %I cascade', nspname) from pg_namespace
@@ -23,21 +21,16 @@ where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
 """
 
 
-def _database(server: Settings) -> Iterator[Settings]:
-    name = f"migrate_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1 strategy file_copy")
-    yield replace(server, database=name)
-    run_sql(server, f"drop database {name} with (force)")
-
-
 @pytest.fixture(scope="session")
 def scratch(server: Settings) -> Iterator[Settings]:
-    yield from _database(server)
+    with new_database_of(server, "migrate") as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")
 def second_scratch(server: Settings) -> Iterator[Settings]:
-    yield from _database(server)
+    with new_database_of(server, "migrate") as settings:
+        yield settings
 
 
 def _emptied(settings: Settings) -> Iterator[sa.Engine]:

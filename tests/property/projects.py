@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +28,7 @@ from loader.intake.receipt import Receipt
 from loader.ledger.loads import Origin
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.conftest import ROOT, RUN_FOLDER, one_at_a_time, run_sql
+from tests.conftest import ROOT, RUN_FOLDER, new_database_of, one_at_a_time, run_sql
 from tests.dbt.conftest import run_dbt
 from tests.property.csv_text import csv_of
 from tests.property.reading import Kind
@@ -178,9 +177,9 @@ def _load(settings: Settings, contract: Contract, batches: list[tuple[str, list[
 @contextmanager
 def copy_of(project: Project, server: Settings) -> Iterator[Settings]:
     """A copy of the project's database, without the build: tests then see whatever is there."""
-    copy = replace(project.settings, database=f"{project.settings.database}_{uuid.uuid4().hex[:8]}")
-    with one_at_a_time(Path(os.environ[RUN_FOLDER])):
-        run_sql(server, f"create database {copy.database} template {project.settings.database} strategy file_copy")
-    run_sql(copy, "truncate ledger.builds cascade")
-    yield copy
-    run_sql(server, f"drop database {copy.database} with (force)")
+    with ExitStack() as made:
+        with one_at_a_time(Path(os.environ[RUN_FOLDER])):
+            new = made.enter_context(new_database_of(server, "copy", project.settings.database))
+        copy = replace(project.settings, database=new.database)
+        run_sql(copy, "truncate ledger.builds cascade")
+        yield copy

@@ -8,7 +8,6 @@ accounts for its rows.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,7 @@ from loader.intake.receipt import Receipt
 from loader.intake.undo import UndoRefused
 from loader.migrate import migrate
 from loader.settings import Settings
-from tests.conftest import run_sql
+from tests.conftest import new_database_of
 from tests.intake.lab import SCHEMA, Lab, parent, table
 from tests.property.versions_model import Counts, Item, Model, Values
 
@@ -204,13 +203,11 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def machine_engine(server: Settings) -> Iterator[sa.Engine]:
-    name = f"machine_{uuid.uuid4().hex[:12]}"
-    run_sql(server, f"create database {name} template template1 strategy file_copy")
-    engine = make_engine(replace(server, database=name))
-    migrate(engine, CONTRACT)
-    yield engine
-    engine.dispose()
-    run_sql(server, f"drop database {name} with (force)")
+    with new_database_of(server, "machine") as made:
+        engine = make_engine(made)
+        migrate(engine, CONTRACT)
+        yield engine
+        engine.dispose()
 
 
 def run(engine: sa.Engine, **more: Any) -> None:

@@ -39,7 +39,6 @@ class ParquetDecoder:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
         _check_expansion(whole.metadata)
-        self.rows = whole.metadata.num_rows
         try:
             # a value that a small file repeats a million times is then held once
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))

@@ -1,0 +1,27 @@
+"""The benchmarks run, and print a line for each thing that they measure. (What they measure is no test's matter.)"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+LINES = 7  # of ratios; dlt's is not among them, which is not installed here
+
+
+@pytest.mark.deep
+def test_the_benchmarks_print_a_ratio_for_each_line() -> None:
+    small = ["--rows", "6000", "--rounds", "1", "--large", "12000", "--calls", "5"]
+    run = subprocess.run(
+        [sys.executable, "-m", "bench", *small], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    ratios = re.findall(r"^.{46} +(\d+\.\d\d) +\d\.\d\d +\d\.\d\d", run.stdout, re.MULTILINE)
+    assert len(ratios) == LINES
+    assert all(float(ratio) > 0 for ratio in ratios)
+    assert "all of 6,000 rows refused and kept" in run.stdout
+    assert re.search(r"12,000 rows: \d+ MB", run.stdout)
