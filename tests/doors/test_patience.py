@@ -99,8 +99,13 @@ def test_a_form_is_told_of_the_other_load_and_keeps_what_was_typed(desk: Desk, m
 
 def test_every_door_of_the_web_says_how_long_it_waits() -> None:
     """A load without a limit keeps a thread until the other load ends, and the site with it."""
-    patient = {name for module in (intake, undoing) for name, made in vars(module).items()
-               if inspect.isfunction(made) and made.__module__ == module.__name__ and "lock_seconds" in inspect.signature(made).parameters}  # fmt: skip
+    patient = {
+        name
+        for module in (intake, undoing)
+        for name, made in vars(module).items()
+        if inspect.isfunction(made) and made.__module__ == module.__name__
+        if "lock_seconds" in inspect.signature(made).parameters
+    }
     assert patient >= {"load", "load_stream", "load_file", "replay", "undo"}
     calls = 0
     for path in (*(ROOT / "loader" / "doors").glob("*.py"), *(ROOT / "loader" / "pages").rglob("*.py")):
