@@ -38,7 +38,10 @@ def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
         )
     password = given or secrets.token_urlsafe(12)
     with open_database(settings).begin() as connection:
-        access.set_password(connection, name, password)
+        try:
+            access.set_password(connection, name, password)
+        except access.NameTaken as error:
+            raise Remedy(f"{error}.", "Take another name.") from error
     click.echo(f"user {name}" + ("" if given else f", password {password} (shown this once)"))
 
 
@@ -75,7 +78,10 @@ def create_token(settings: Settings, name: str, days: int) -> None:
     """Make a token and print it: this once, only its hash is kept."""
     expires = datetime.now(UTC) + timedelta(days=days)
     with open_database(settings).begin() as connection:
-        click.echo(access.create_token(connection, name, expires))
+        try:
+            click.echo(access.create_token(connection, name, expires))
+        except access.NameTaken as error:
+            raise Remedy(f"{error}.", "Take another name.") from error
 
 
 @token.command("revoke")

@@ -7,7 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loader.remedy import Remedy
+
 LOADER = "gatehouse"
+#: What dbt would not read as it stands, but run.
+_TEMPLATE = re.compile(r"\{[{%#]")
 #: Words that YAML takes for something else than text.
 _RESERVED = {"yes", "no", "on", "off", "true", "false", "null", "y", "n", "none"}
 
@@ -36,6 +40,10 @@ class DraftTable:
 
 def scalar(text: str, in_flow: bool = False) -> str:
     """``text`` as one YAML scalar, bare where nobody could take it for something else."""
+    if _TEMPLATE.search(text):
+        raise Remedy(
+            f"dbt would run {text[:80]!r} as a template.", "Rename it where it comes from: no name holds {{, {% or {#."
+        )
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*(\([0-9]+(,[0-9]+)?\))?(\[\])?", text)
     if (
         plain

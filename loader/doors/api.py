@@ -47,10 +47,13 @@ _PAGE = 100
 #: How long a call waits for a load into the same table to end before it is told to come again.
 _LOCK_SECONDS = 10
 _MAX_REPLAY = 1 << 20
+#: Characters of kept rows after which a list of them ends before its limit.
+_ANSWER_SIZE = 8 << 20
 #: Where a spreadsheet may begin to read a formula: at the start of a cell, behind any white space,
 #: and behind each sign at which it may cut the cell in two, since the reader's own separator is
 #: not known and quotes don't hold against another one. Full-width signs count in some languages.
-_FORMULA = re.compile(r"(^|[;|\t\r\n])(?=\s*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
+#: A break nearer to the sign is such a place itself, so none is looked beyond.
+_FORMULA = re.compile(r"(^|[;|\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
 
 
 @api.post("/loads/<source>/<table>")
@@ -222,7 +225,7 @@ def get_loads() -> ResponseReturnValue:
     limit = _integer("limit", _PAGE, 1000)
     with gatehouse().engine.connect() as connection:
         running = _running(connection)  # first: what ends meanwhile is in the ledger
-        rows = [_timed(dict(row)) for row in connection.execute(query.limit(limit)).mappings()]
+        rows = [_timed(_own_key(dict(row))) for row in connection.execute(query.limit(limit)).mappings()]
     ended = {row["load_id"] for row in rows}
     return jsonify({"loads": [*(row for row in running if row["load_id"] not in ended), *rows][:limit]})
 
@@ -243,7 +246,8 @@ def _running(connection: sa.Connection) -> list[dict[str, Any]]:
         dict.fromkeys(Load.__table__.columns.keys())
         | {
             "load_id": load.load_id, "source": load.source, "table_name": load.table, "door": load.door,
-            "principal": load.principal, "idempotency_key": load.idempotency_key, "status": "running",
+            "principal": load.principal, "status": "running",
+            "idempotency_key": load.idempotency_key if load.principal == g.principal else None,
             "received": load.rows, "accepted": 0, "waiting": 0, "rejected": 0, "duplicates": 0, "warnings": [],
             "started_at": load.started_at.isoformat(), "progress": load.progress(),
         }
@@ -279,8 +283,14 @@ def get_rejects() -> ResponseReturnValue:
     _only((*_FILTERS, "load_id", "before", "limit"))
     limit = _integer("limit", _PAGE, 1000)
     with gatehouse().engine.connect() as connection:
-        rows = connection.execute(_rejects_query().limit(limit)).mappings()
-        return jsonify({"rejects": [_timed(dict(row)) for row in rows]})
+        found = connection.execution_options(yield_per=10).execute(_rejects_query().limit(limit)).mappings()
+        rows, size = [], 0
+        for row in found:
+            rows.append(_timed(dict(row)))
+            size += sum(len(value) for value in row["payload"].values() if isinstance(value, str))
+            if size > _ANSWER_SIZE:  # `before` leads on from here, as it does from a full page
+                break
+        return jsonify({"rejects": rows})
 
 
 @api.get("/rejects.csv")
@@ -438,6 +448,11 @@ def _integer(name: str, default: int = 0, most: int = 2**63 - 1) -> int:
     if not 0 < len(digits) <= 19 or int(digits) > most:
         abort(400, f"{name} is a number from 1 to {most}.")
     return int(digits)
+
+
+def _own_key(load: dict[str, Any]) -> dict[str, Any]:
+    """A load's columns, with the key that it came under for who sent it only."""
+    return load if load["principal"] == g.principal else load | {"idempotency_key": None}
 
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,7 @@ CALLS: dict[str, Schema] = {
     "/api/v1/rejects": {
         "get": call(
             "list_rejects", "Rows that were not let in, newest first", *_KEPT, _LIMIT,
+            description="A list of large rows ends before its limit; `before` leads on from its last one.",
             answers={"200": answer("Kept rows", shape({"rejects": many(named("Reject"))})), **problems({})},
         )
     },

@@ -21,8 +21,17 @@ SHORTEST_PASSWORD = 12
 _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 
+class NameTaken(Exception):
+    """A person and a program of one name could not be told apart in the ledger."""
+
+
 def set_password(connection: Connection, name: str, password: str) -> None:
-    """Add the user, or replace the password (kept as scrypt); sessions that stand are ended."""
+    """Add the user, or replace the password (kept as scrypt); sessions that stand are ended.
+
+    Raises :class:`NameTaken`.
+    """
+    if connection.execute(sa.select(Token.token_id).where(Token.name == name).limit(1)).first() is not None:
+        raise NameTaken(f"There is, or was, a token {name}; the ledger would take the person for the program")
     hashed = generate_password_hash(password)
     attempts.forgive(connection, name)
     connection.execute(
@@ -72,7 +81,9 @@ def close_user(connection: Connection, name: str) -> bool:
 
 
 def create_token(connection: Connection, name: str, expires_at: datetime) -> str:
-    """Make a bearer token; the text returned is nowhere kept."""
+    """Make a bearer token; the text returned is nowhere kept. Raises :class:`NameTaken`."""
+    if connection.execute(sa.select(User.user_id).where(User.name == name)).first() is not None:
+        raise NameTaken(f"There is a user {name}; the ledger would take the program for the person")
     text = f"gh_{secrets.token_urlsafe(32)}"
     connection.execute(sa.insert(Token).values(name=name, token_hash=_hash(text), expires_at=expires_at))
     return text

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from loader.contract.draft import DraftTable
+from loader.contract.draft import DraftTable, table_lines
 from loader.contract.draft_sample import draft_file
 from loader.contract.types import parse_type
 from loader.remedy import Remedy
@@ -140,3 +140,9 @@ def test_a_sample_that_can_not_be_read_is_named(tmp_path: Path, name: str, body:
     (tmp_path / name).write_bytes(body)
     with pytest.raises(Remedy, match=words):
         draft_file(tmp_path / name, "things")
+
+
+def test_a_name_that_dbt_would_run_is_not_written(tmp_path: Path) -> None:
+    table = sample(tmp_path, "odd.csv", "{{ env_var('PGPASSWORD') }}\n1\n")
+    with pytest.raises(Remedy, match="as a template"):
+        table_lines(table)

@@ -454,3 +454,38 @@ def test_a_database_that_goes_away_is_a_503_and_nothing_is_loaded(
     monkeypatch.undo()
     assert caller.post({"team_id": 1}).status_code == 201
     assert desk.rows("select count(*) from staging_desk.teams") == [(1,)]
+
+
+def test_line_breaks_without_end_hold_up_no_error_sheet() -> None:
+    breaks = "\n" * 1_000_000  # else it would take hours
+    assert api._cell(breaks) == breaks
+    assert api._cell(breaks + "=1+1") == breaks + "'=1+1"
+    assert api._cell("a\t  =1") == "a\t'  =1"
+
+
+def test_a_list_of_kept_rows_ends_before_it_is_too_large(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_ANSWER_SIZE", 1500)
+    caller.post([{"team_id": f"x{number}", "name": "n" * 1000} for number in range(5)])
+    found: list[int] = []
+    while True:
+        before = {"before": found[-1]} if found else {}
+        rows = caller.call("GET", "/api/v1/rejects", query_string=before).get_json()["rejects"]
+        if not rows:
+            break
+        assert len(rows) <= 2
+        found += [row["reject_id"] for row in rows]
+    assert len(found) == len(set(found)) == 5
+
+
+def test_a_key_is_shown_to_its_sender_only(desk: Desk, caller: Caller) -> None:
+    caller.post({"team_id": 1}, Idempotency_Key="monday")
+    (own,) = caller.call("GET", "/api/v1/loads").get_json()["loads"]
+    (others,) = Caller(desk, name="other").call("GET", "/api/v1/loads").get_json()["loads"]
+    assert (own["idempotency_key"], others["idempotency_key"]) == ("monday", None)
+
+
+def test_a_program_and_a_person_have_names_of_their_own(desk: Desk, caller: Caller) -> None:
+    with pytest.raises(access.NameTaken, match="There is a user ann"):
+        Caller(desk, name="ann")
+    with desk.engine.begin() as connection, pytest.raises(access.NameTaken, match="a token till"):
+        access.set_password(connection, "till", "correct horse battery")

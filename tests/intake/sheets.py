@@ -38,14 +38,17 @@ def made(fill: Callable[[Any], None], options: dict[str, Any] | None = None) -> 
     return out.getvalue()
 
 
-def by_hand(rows: str, *, texts: str | None = None, styles: str = "", workbook: str = "") -> bytes:
+def by_hand(
+    rows: str, *, texts: str | None = None, styles: str = "", workbook: str = "", more_sheets: str = "",
+    more_relations: str = "",
+) -> bytes:  # fmt: skip
     """A workbook of one sheet ``s`` whose rows are this XML; ``workbook`` stands before its sheets."""
     relations = [("1", "worksheet", "worksheets/sheet1.xml"), ("2", "styles", "styles.xml")]
     parts = {
         "_rels/.rels": f'<Relationships xmlns="{PACKAGE}"><Relationship Id="1" Type="{LINK}/officeDocument" '
         'Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook {MAIN} xmlns:r="{LINK}">{workbook}<sheets>'
-        '<sheet name="s" sheetId="1" r:id="1"/></sheets></workbook>',
+        f'<sheet name="s" sheetId="1" r:id="1"/>{more_sheets}</sheets></workbook>',
         "xl/styles.xml": f"<styleSheet {MAIN}>{styles}</styleSheet>",
         "xl/worksheets/sheet1.xml": f"<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>",
     }
@@ -54,7 +57,7 @@ def by_hand(rows: str, *, texts: str | None = None, styles: str = "", workbook: 
         parts["xl/sharedStrings.xml"] = f"<sst {MAIN}>{texts}</sst>"
     parts["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{PACKAGE}">' + "".join(
         f'<Relationship Id="{own}" Type="{LINK}/{kind}" Target="{target}"/>' for own, kind, target in relations
-    ) + "</Relationships>"  # fmt: skip
+    ) + more_relations + "</Relationships>"  # fmt: skip
     return zipped(parts)
 
 

@@ -360,7 +360,7 @@ def test_where_the_pieces_end_does_not_matter(monkeypatch: pytest.MonkeyPatch, s
 
 
 def test_an_element_beyond_reason_ends_the_load() -> None:
-    with pytest.raises(ReadFailure, match="longer than 16 MB"):
+    with pytest.raises(ReadFailure, match="longer than 4 MB"):
         decode("json", '[{"id": 1, "word": "' + "x" * (34 << 20) + '"}]')
 
 
@@ -368,3 +368,15 @@ def test_json_in_utf_16_is_found() -> None:
     for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
         assert decode("json", '[{"id": 1, "word": "é"}]'.encode(encoding))[0] == [{"_row": 1, "id": "1", "word": "é"}]
         assert decode("ndjson", '{"id": 1, "word": "é"}\n'.encode(encoding))[0][0]["word"] == "é"
+
+
+@pytest.mark.parametrize(("format_", "what"), [("parquet.gz", "Parquet file"), ("xlsx.gz", "Excel file")])
+def test_what_is_packed_is_looked_at_before_it_is_unpacked(
+    format_: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ReadFailure, match=f"what is packed is no {what}"):
+        decode(format_, packed_by_gzip(CSV))
+    monkeypatch.setattr(packed, "MOST_KEPT", 100)
+    begin = b"PAR1" if what == "Parquet file" else b"PK"
+    with pytest.raises(ReadFailure, match=f"the {what} unpacks to more than 0 GB"):
+        decode(format_, packed_by_gzip(begin + bytes(200)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from io import BytesIO
 from time import process_time
 
 import pytest
 
 from loader.intake.decode import ReadFailure, open_body
+from loader.intake.decode.json import _write
+from loader.intake.decode.json_text import parse
 from tests.intake.lab import CONTRACT, Lab, decode, values
 
 
@@ -160,7 +163,7 @@ def test_a_batch_ends_at_so_much_text(format_: str, name: str) -> None:
 
 def test_a_line_beyond_reason_ends_the_load() -> None:
     line = '{"id": 1, "word": "' + "x" * (16 << 20) + '"}'
-    with pytest.raises(ReadFailure, match="longer than 16 MB: write one record a line"):
+    with pytest.raises(ReadFailure, match="longer than 4 MB: write one record a line"):
         decode("ndjson", line)
 
 
@@ -189,3 +192,22 @@ def test_what_jsonb_cannot_hold_is_a_refused_row(lab: Lab) -> None:
     ]
     receipt = lab.load("papers", "\n".join(lines), "ndjson")
     assert [reject.rule for reject in receipt.rejects] == ["data_type", "unreadable", "unreadable", "unknown_column"]
+
+
+def test_a_value_of_a_million_brackets_takes_no_more_than_its_text() -> None:
+    text = "[" + ", ".join(["{}"] * 300_000) + ', {"a": [1.0, null], "b": {"c": "d"}}]'
+    value = parse(text)
+    tracemalloc.start()
+    try:
+        assert _write(value) == text
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_a_long_name_that_the_table_has_not_a_part_is_shown_and_all_is_kept() -> None:
+    name = "n" * 5000
+    _, (row,) = decode("ndjson", json.dumps({"id": 1, name: "x"}))
+    assert (row.rule, row.column) == ("unknown_column", "n" * 200)
+    assert len(row.message) < 300
+    assert row.payload[name] == "x"

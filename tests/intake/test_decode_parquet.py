@@ -209,3 +209,10 @@ def test_times_and_decimals_arrive_unchanged(lab: Lab) -> None:
         "nanoseconds are not rounded"
     )
     assert lab.mirror("orders")[0][2] == "2024-02-29 13:45:00.123456+00"
+
+
+def test_rows_that_take_no_room_are_not_counted_without_end() -> None:
+    body = parquet({"id": pa.nulls(300_000, pa.int32())}, row_group_size=300_000, max_rows_per_page=300_000)
+    assert len(body) < 1000
+    with pytest.raises(ReadFailure, match="holds 300,000 rows in"):
+        ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import tracemalloc
+import zipfile
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import pytest
 
 from loader.contract.types import parse_type
-from loader.intake.decode import ReadFailure, open_body
+from loader.intake.decode import ReadFailure, open_body, packed, xlsx
 from loader.intake.decode import xlsx_sheet as sheet_reader
-from loader.intake.decode.xlsx_book import kind_of_format
+from loader.intake.decode.xlsx_book import Book, kind_of_format
 from loader.intake.decode.xlsx_values import number_text
 from tests.intake.lab import CONTRACT, Lab, decode, read, values
-from tests.intake.sheets import by_hand, inline, made, workbook, zipped
+from tests.intake.sheets import LINK, by_hand, inline, made, workbook, zipped
 
 HEADER = ["id", "word"]
 #: Style 0 is a number, 1 a date, 2 a date and time, 3 a time, 4 a duration.
@@ -256,3 +257,31 @@ def test_a_workbook_is_loaded_and_its_receipt_says_what_was_read(lab: Lab) -> No
     assert receipt.format == {"format": "xlsx", "sheet": "Tabelle1"}
     assert lab.mirror("things") == [("1", "a", "7", None, "2024-01-31", None, "2.50")]
     assert lab.query("select format from ledger.loads") == [(receipt.format,)]
+
+
+def test_a_format_of_brackets_that_never_close_is_read_in_one_go() -> None:
+    assert kind_of_format("[" * 1_000_000) is None  # else it would take hours
+    assert kind_of_format("[" * 1000 + "h]") is None
+
+
+def test_parts_that_are_named_again_and_again_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_styles, opened = Book._read_styles, []
+    monkeypatch.setattr(Book, "_read_styles", lambda book, path: (opened.append(path), read_styles(book, path)))
+    sheets = "".join(f'<sheet name="s{n}" sheetId="{n}" r:id="1"/>' for n in range(2, 50))
+    relations = "".join(f'<Relationship Id="s{n}" Type="{LINK}/styles" Target="styles.xml"/>' for n in range(50))
+    book = by_hand("", styles=STYLES, more_sheets=sheets, more_relations=relations)
+    rows_of, read = xlsx.rows_of, []
+    monkeypatch.setattr(xlsx, "rows_of", lambda book, sheet: (read.append(sheet.path), rows_of(book, sheet))[1])
+    with pytest.raises(ReadFailure, match="is empty"):
+        decode("xlsx", book)
+    assert (len(opened), len(read)) == (1, 1)
+
+
+def test_all_parts_together_may_unpack_to_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = workbook(("s", [HEADER, [1, "a"]]))
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        largest = max(member.file_size for member in archive.infolist() if "theme" not in member.filename)
+    monkeypatch.setattr(packed, "FREE_BYTES", largest)
+    monkeypatch.setattr(packed, "MOST_TIMES", 0)
+    with pytest.raises(ReadFailure, match="the Excel file unpacks to more than"):
+        decode("xlsx", book)

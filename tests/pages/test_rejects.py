@@ -148,3 +148,10 @@ def test_rows_of_a_table_that_is_gone_are_hidden_altogether(desk: Desk) -> None:
         page = desk.get(path)
         assert "plain words" not in page
         assert "no longer in the contract" in page
+
+
+def test_of_a_long_value_a_page_shows_a_part(desk: Desk) -> None:
+    desk.load("teams", {"team_id": "x", "name": "n" * 9000})
+    page = desk.get("/rejects")
+    assert "n" * 2000 in page
+    assert "n" * 2001 not in page

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from loader.contract.model import Contract, Table
 from loader.database import make_engine
+from loader.intake import landing
 from loader.intake.receipt import Receipt
 from loader.intake.undo import UndoRefused
 from loader.migrate import migrate
@@ -51,6 +52,9 @@ _ROWS: dict[str, st.SearchStrategy[Values]] = {
     "nodes": st.tuples(_NUMBERS, _MAYBE, _MAYBE),
     "visits": st.tuples(_NUMBERS, _MAYBE, _WORDS),
 }
+#: What is wrong with a row, and what it is sent with then.
+_FAULTS = st.sampled_from(["", "", "", "", "number", "column"])
+_SENT: dict[str, dict[str, str]] = {"": {}, "number": {"id": "1x"}, "column": {"price": "9"}}
 
 
 class Machine(RuleBasedStateMachine):
@@ -69,12 +73,30 @@ class Machine(RuleBasedStateMachine):
         self.causes: dict[int, int] = {}
         self.undone: set[int] = set()
 
-    @rule(name=st.sampled_from(sorted(_ROWS)), data=st.data())
-    def load(self, name: str, data: st.DataObject) -> None:
-        rows = data.draw(st.lists(_ROWS[name], min_size=1, max_size=4), "rows")
-        receipt = self.lab.rows(name, *rows)
-        self.same_counts(receipt, self.model.load(CONTRACT.table("lab", name), receipt.load_id or 0, rows))
-        self.loads[receipt.load_id or 0] = (CONTRACT.table("lab", name), receipt.load_id or 0, False)
+    @rule(name=st.sampled_from(sorted(_ROWS)), data=st.data(), bulk=st.sampled_from([1, landing.BULK]))
+    def load(self, name: str, data: st.DataObject, bulk: int) -> None:
+        """Rows by either way, some with a number that is none or with a column that the table has not."""
+        made = CONTRACT.table("lab", name)
+        rows = data.draw(st.lists(st.tuples(_ROWS[name], _FAULTS), min_size=1, max_size=4), "rows")
+        lines = []
+        for values, fault in rows:
+            row = {column: value for column, value in zip(made.column_names, values, strict=True) if value is not None}
+            lines.append(json.dumps(row | _SENT[fault]))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(landing, "BULK", bulk)
+            receipt = self.lab.load(name, "\n".join(lines), "ndjson")
+        self.same_counts(receipt, self.model.load(made, receipt.load_id or 0, rows))
+        self.loads[receipt.load_id or 0] = (made, receipt.load_id or 0, False)
+
+    @rule(name=st.sampled_from(sorted(_ROWS)))
+    def replay(self, name: str) -> None:
+        """Whatever of the table was refused is judged again, as it stands."""
+        refused = self.lab.query(
+            f"select reject_id from ledger.rejects where status = 'rejected' and table_name = '{name}'"
+        )
+        if refused:
+            receipt = self.lab.replay(name, *(number for (number,) in refused))
+            self.same_counts(receipt, self.model.replay(CONTRACT.table("lab", name), receipt.load_id or 0))
 
     @rule(
         name=st.sampled_from(["shops", "stalls", "nodes"]),
@@ -228,10 +250,11 @@ def test_any_long_sequence_leaves_what_the_model_says(machine_engine: sa.Engine)
 def test_the_model_knows_the_order_of_versions() -> None:
     model, stalls = Model(CONTRACT), CONTRACT.table("lab", "stalls")
     days = [f"2024-01-0{day}T00:00:00Z" for day in range(1, 4)]
-    model.load(stalls, 1, [("1", None, "b", days[1])])
+    model.load(stalls, 1, [(("1", None, "b", days[1]), "")])
     assert model.delete(stalls, 2, [("1", None, None, None)], cascade=False).accepted == 1
-    assert model.load(stalls, 3, [("1", None, "a", days[0]), ("1", None, "b", days[1])]) == Counts(1, 0, 0, 1)
+    older, same = ("1", None, "a", days[0]), ("1", None, "b", days[1])
+    assert model.load(stalls, 3, [(older, ""), (same, "")]) == Counts(1, 0, 0, 1)
     assert model.mirror(stalls) == []
-    model.load(stalls, 4, [("1", None, "c", days[2])])
+    model.load(stalls, 4, [(("1", None, "c", days[2]), "")])
     assert [item.values[2] for item in model.mirror(stalls)] == ["c"]
     assert isinstance(model.items[0], Item)

@@ -21,6 +21,8 @@ class Item:
     arrival: tuple[int, int]
     values: Values  # in the columns' order; of a delete the key, and valid_from
     gone: bool
+    #: Why it can never come in as it is: the name of what is wrong with it.
+    fault: str = ""
     state: str = "out"
     #: The load that released it, if it waited; the undo that took it out.
     released_by: int | None = None
@@ -85,10 +87,19 @@ class Model:
 
     # -- loads ---------------------------------------------------------------
 
-    def load(self, table: Table, load_id: int, rows: list[Values]) -> Counts:
-        new = [Item(table, (load_id, number), row, False) for number, row in enumerate(rows, 1)]
+    def load(self, table: Table, load_id: int, rows: list[tuple[Values, str]]) -> Counts:
+        """Rows, each with what is wrong with it."""
+        new = [Item(table, (load_id, number), row, False, fault) for number, (row, fault) in enumerate(rows, 1)]
         self.items += new
         counts = self.judge(table, new)
+        if counts.accepted:
+            self.release([table], load_id)
+        return counts
+
+    def replay(self, table: Table, load_id: int) -> Counts:
+        """What was refused is judged again, but for what is not kept as it was sent: keys, and parts of rows."""
+        again = [item for item in self.chosen(table, "rejected") if not item.gone and item.fault != "column"]
+        counts = self.judge(table, again)
         if counts.accepted:
             self.release([table], load_id)
         return counts
@@ -96,6 +107,11 @@ class Model:
     def judge(self, table: Table, new: list[Item]) -> Counts:
         """What becomes of items that come now, in the order of their arrival."""
         counts = Counts()
+        for item in new:
+            if item.fault:
+                item.state = "rejected"
+                counts.rejected += 1
+        new = [item for item in new if not item.fault]
         waiting = {item.values for item in self.chosen(table, "waiting")}
         live = sorted(new, key=lambda item: item.arrival)
         while orphans := [item for item in live if self.lacks_parent(item, self._would_stand(live))]:

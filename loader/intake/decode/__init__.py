@@ -43,8 +43,8 @@ SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".ndjson": "ndjson",
     ".jsonl": "ndjson", ".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx",
 }  # fmt: skip
-#: Formats that are read out of order.
-_SEEKING = ("parquet", "xlsx")
+#: Formats that are read out of order: what they begin with, and their name.
+_SEEKING = {"parquet": (b"PAR1", "Parquet file"), "xlsx": (b"PK", "Excel file")}
 #: Formats that are read from front to end, packed by gzip or not.
 IN_ORDER = ("csv", "json", "ndjson")
 _OTHER_SHEETS = (".xls", ".xlsb", ".ods", ".numbers")
@@ -86,7 +86,7 @@ def open_body(stream: BinaryIO, table: Table, format_: str, said: Said = NOTHING
 def _open_unpacked(stream: BinaryIO, table: Table, format_: str, said: Said, packing: str) -> Decoder:
     if format_ not in _SEEKING:
         return Unpacking(DECODERS[format_](stream, table, said), packing)
-    whole = to_file(stream)
+    whole = to_file(stream, *_SEEKING[format_])
     try:
         return Unpacking(DECODERS[format_](whole, table, said), packing, whole)
     except BaseException:

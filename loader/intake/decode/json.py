@@ -17,31 +17,46 @@ from loader.intake.decode.said import NOTHING_SAID, Said
 #: A batch ends at so many rows, or so many characters of text.
 _ROWS = 10_000
 _TEXT = 8 << 20
+#: Characters of a name that the table does not have; all of it is kept with the row.
+_SHOWN = 200
 #: A line longer than this is not one record of a table.
-_LINE_LIMIT = 16 << 20
+_LINE_LIMIT = 4 << 20
+
+
+_END = object()
 
 
 def _write(value: Any) -> str:
     """JSON text of a parsed value, numbers as they were written.
 
-    Not recursive: what the parser's own depth allows is more than Python's calls would.
+    Not recursive: what the parser's own depth allows is more than Python's calls would. Of a value
+    of a million brackets it holds no more than their text.
     """
     written: list[str] = []
-    open_ = [value]
-    while open_:
-        value = open_.pop()
-        if isinstance(value, Raw):
-            written.append(value)
-        elif isinstance(value, dict):
-            pairs = ((Raw(", "), Raw(f"{json.dumps(k, ensure_ascii=False)}: "), v) for k, v in value.items())
-            parts = [part for pair in pairs for part in pair][1:]
-            open_ += [Raw("}"), *reversed(parts), Raw("{")]
+    open_: list[tuple[Iterator[Any], str]] = []  # what is still to be written of each, and how it is closed
+    while True:
+        if isinstance(value, dict):
+            written.append("{")
+            open_.append((iter(value.items()), "}"))
         elif isinstance(value, list):
-            parts = [part for item in value for part in (Raw(", "), item)][1:]
-            open_ += [Raw("]"), *reversed(parts), Raw("[")]
+            written.append("[")
+            open_.append((iter(value), "]"))
         else:
-            written.append(json.dumps(value, ensure_ascii=False))
-    return "".join(written)
+            written.append(value if isinstance(value, Raw) else json.dumps(value, ensure_ascii=False))
+        while open_:
+            rest, sign = open_[-1]
+            value = next(rest, _END)
+            if value is not _END:
+                break
+            written.append(sign)
+            open_.pop()
+        else:
+            return "".join(written)
+        if written[-1] not in ("{", "["):
+            written.append(", ")
+        if sign == "}":
+            name, value = value
+            written.append(f"{json.dumps(name, ensure_ascii=False)}: ")
 
 
 class _Piece:
@@ -101,11 +116,10 @@ class _RowReader:
         unknown = [name for name in record if name not in self.columns]
         payload = {_storable(k): None if v is None else _storable(v) for k, v in text.items()}
         if unknown:
+            shown = _storable(unknown[0])[:_SHOWN]
             return Unreadable(
-                number, "unknown_column",
-                f"{_storable(unknown[0])!r} is not a column of {self._table.id}",
-                payload, _storable(unknown[0]),
-            )  # fmt: skip
+                number, "unknown_column", f"{shown!r} is not a column of {self._table.id}", payload, shown
+            )
         for name, value in text.items():
             if value is not None and not _is_unicode(value):
                 return Unreadable(number, "unreadable", "holds half a surrogate pair", payload, name)

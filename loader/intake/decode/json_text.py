@@ -11,7 +11,7 @@ from loader.intake.decode.base import ReadFailure
 
 _PIECE = 1 << 18
 #: An element of an array that is longer is not one record of a table.
-ELEMENT_LIMIT = 16 << 20
+ELEMENT_LIMIT = 4 << 20
 _BLANKS = " \t\n\r"
 
 

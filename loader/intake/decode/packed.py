@@ -27,6 +27,8 @@ MOST_BYTES = 32 << 30
 MOST_TIMES = 250
 #: Up to here the ratio does not count.
 FREE_BYTES = 64 << 20
+#: What is read out of order is kept on disk meanwhile.
+MOST_KEPT = 4 << 30
 _PIECE = 1 << 20
 _BUFFER = 1 << 17
 #: Bytes of a zip's list of members; a member takes about a hundred.
@@ -41,17 +43,32 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Unpacked(io.RawIOBase):
-    """What ``source`` gives, with a bound on it; raises :class:`ReadFailure`.
+class Budget:
+    """What a packed body may unpack to, all of its parts together; ``packed`` is its size in bytes."""
 
-    ``packed``: the bytes that the source itself reads; ``what`` it is, in words.
-    """
-
-    def __init__(self, source: Source, packed: int, what: str) -> None:
-        self._source = source
+    def __init__(self, packed: int) -> None:
         self._packed = packed
-        self._what = what
         self._given = 0
+
+    def take(self, size: int, what: str) -> None:
+        """Raises :class:`ReadFailure` when it is spent; ``what`` the body is, in words."""
+        self._given += size
+        if self._given > MOST_BYTES:
+            raise ReadFailure(f"the {what} unpacks to more than {MOST_BYTES >> 30} GB; load it in parts")
+        if self._given > FREE_BYTES and self._given > MOST_TIMES * self._packed:
+            raise ReadFailure(
+                f"the {what} unpacks to more than {MOST_TIMES} times its size, as no table does; "
+                "if it is one, send it unpacked"
+            )
+
+
+class Unpacked(io.RawIOBase):
+    """What ``source`` gives, within a budget; raises :class:`ReadFailure`. ``what`` it is, in words."""
+
+    def __init__(self, source: Source, budget: Budget, what: str) -> None:
+        self._source = source
+        self._budget = budget
+        self._what = what
 
     def readable(self) -> bool:
         return True
@@ -63,14 +80,7 @@ class Unpacked(io.RawIOBase):
             raise ReadFailure(f"the {self._what} is cut off: it ends before its end mark; send it whole") from error
         except _DAMAGED as error:
             raise ReadFailure(f"the {self._what} is damaged: {error}") from error
-        self._given += len(piece)
-        if self._given > MOST_BYTES:
-            raise ReadFailure(f"the {self._what} unpacks to more than {MOST_BYTES >> 30} GB; load it in parts")
-        if self._given > FREE_BYTES and self._given > MOST_TIMES * self._packed:
-            raise ReadFailure(
-                f"the {self._what} unpacks to more than {MOST_TIMES} times its size, as no table does; "
-                "if it is one, send it unpacked"
-            )
+        self._budget.take(len(piece), self._what)
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -98,7 +108,9 @@ def unpack_gzip(stream: BinaryIO) -> BinaryIO:
     """What a gzip stream holds; raises :class:`ReadFailure`, as reading does."""
     if not size_of(stream):
         raise ReadFailure("the gzip is cut off: it is empty; send it whole")
-    return io.BufferedReader(Unpacked(gzip.GzipFile(fileobj=stream, mode="rb"), size_of(stream), "gzip"), _BUFFER)
+    return io.BufferedReader(
+        Unpacked(gzip.GzipFile(fileobj=stream, mode="rb"), Budget(size_of(stream)), "gzip"), _BUFFER
+    )
 
 
 def size_of(stream: BinaryIO) -> int:
@@ -136,15 +148,15 @@ def _check_listing(stream: BinaryIO, what: str) -> None:
     stream.seek(0)
 
 
-def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> BinaryIO:
-    """What a member holds; raises :class:`ReadFailure`."""
+def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, budget: Budget | None = None) -> BinaryIO:
+    """What a member holds, within the budget, or one of its own; raises :class:`ReadFailure`."""
     if member.flag_bits & 1:
         raise ReadFailure(f"the {what} is locked with a password; send it without one")
     try:
         opened = archive.open(member)
     except (*_DAMAGED, ValueError) as error:
         raise ReadFailure(f"the {what} can't be read: {error}") from error
-    return io.BufferedReader(Unpacked(opened, max(1, member.compress_size), what), _BUFFER)
+    return io.BufferedReader(Unpacked(opened, budget or Budget(max(1, member.compress_size)), what), _BUFFER)
 
 
 def data_member(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> zipfile.ZipInfo:
@@ -172,12 +184,20 @@ def _shown(members: list[zipfile.ZipInfo]) -> str:
     return names + (" and more" if len(members) > 5 else "")
 
 
-def to_file(stream: BinaryIO) -> BinaryIO:
-    """The whole of a stream in a temporary file, for what is read out of order."""
+def to_file(stream: BinaryIO, begins: bytes, what: str) -> BinaryIO:
+    """The whole of a stream in a temporary file, for what is read out of order.
+
+    It has to begin with the bytes that ``what`` it should be begins with. Raises :class:`ReadFailure`.
+    """
     file = tempfile.SpooledTemporaryFile(max_size=_PIECE, mode="w+b")  # noqa: SIM115 - the decoder keeps it
     try:
+        size = 0
         while piece := stream.read(_PIECE):
-            file.write(piece)
+            if size == 0 and not piece.startswith(begins):
+                raise ReadFailure(f"what is packed is no {what}")
+            size += file.write(piece)
+            if size > MOST_KEPT:
+                raise ReadFailure(f"the {what} unpacks to more than {MOST_KEPT >> 30} GB; load it in parts")
     except BaseException:
         file.close()
         raise

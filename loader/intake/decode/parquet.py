@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
-from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES
+from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.width import row_width
 
@@ -21,6 +21,8 @@ _ROWS = 65_536
 _BATCH_BYTES = 32 << 20
 #: Arrow keeps the different texts of a row group until its end: what these may take.
 _GROUP_BYTES = 256 << 20
+#: Up to here it does not count how few bytes the rows take.
+_FREE_ROWS = 100_000
 _MOMENT = "%Y-%m-%dT%H:%M:%S"
 #: What Arrow raises for a file that it can't read; a damaged one may hold any bytes for a name.
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -38,7 +40,7 @@ class ParquetDecoder:
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
-        _check_expansion(whole.metadata)
+        _check_expansion(whole.metadata, size_of(stream))
         try:
             # a value that a small file repeats a million times is then held once
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
@@ -74,11 +76,17 @@ class ParquetDecoder:
         return max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
 
 
-def _check_expansion(metadata: pq.FileMetaData) -> None:
-    """Raises :class:`ReadFailure` for what is packed as no table is: a page of it is unpacked at once.
+def _check_expansion(metadata: pq.FileMetaData, size: int) -> None:
+    """Raises :class:`ReadFailure` for a file of ``size`` bytes that is packed as no table is.
 
-    The footer's word is taken for it: pages that unpack to more than the footer says are not seen.
+    A page is unpacked at once, and of equal values a million rows take no room. The footer's word is
+    taken for it: pages that unpack to more than the footer says are not seen.
     """
+    if metadata.num_rows > max(_FREE_ROWS, MOST_TIMES * size):
+        raise ReadFailure(
+            f"the Parquet file holds {metadata.num_rows:,} rows in {size:,} bytes, as no table with a key does; "
+            "load it in parts"
+        )
     for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
         for column in (group.column(index) for index in range(group.num_columns)):
             if column.total_uncompressed_size > max(FREE_BYTES, MOST_TIMES * column.total_compressed_size):

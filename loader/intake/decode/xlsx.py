@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from loader.contract.model import Table
 from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, check_columns, make_batch
-from loader.intake.decode.packed import open_zip
+from loader.intake.decode.packed import Budget, open_zip, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.xlsx_book import Book, Sheet
 from loader.intake.decode.xlsx_sheet import Cell, rows_of
@@ -32,7 +32,7 @@ class XlsxDecoder:
     """
 
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
-        self._book = Book(open_zip(stream, "Excel file"))
+        self._book = Book(open_zip(stream, "Excel file"), Budget(size_of(stream)))
         self._sheet, self._rows = self._choose(said.sheet)
         header = next(self._rows, {})
         if not header:
@@ -53,7 +53,11 @@ class XlsxDecoder:
         shown = [sheet for sheet in self._book.sheets if sheet.is_shown]
         if not shown:
             raise ReadFailure("the Excel file has no sheet that is shown")
+        seen: set[str] = set()
         for sheet in shown:
+            if sheet.path.lower() in seen:  # two may name one part
+                continue
+            seen.add(sheet.path.lower())
             rows = rows_of(self._book, sheet)
             first = next(rows, None)
             if first is not None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from loader.intake.decode.base import ReadFailure
-from loader.intake.decode.packed import open_member
+from loader.intake.decode.packed import Budget, open_member
 
 _PIECE = 1 << 16
 #: Elements inside each other; a sheet has six.
@@ -33,7 +33,7 @@ _CACHED_TEXT = 200
 #: Numbers of Excel's own date formats; the second set is of East Asian ones.
 _OWN_DATES = frozenset([*range(14, 23), 45, 46, 47, *range(27, 37), *range(50, 59)])
 _OWN_DURATION = 46
-_NOT_FORMAT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+_NOT_FORMAT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*(?:\]|$)', re.IGNORECASE)
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 Start = Callable[[str, dict[str, str]], None]
@@ -106,8 +106,9 @@ class Xml:
 class Book:
     """The parts of a workbook that all its sheets share."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, budget: Budget) -> None:
+        """``budget``: what all its parts may unpack to."""
+        self._archive, self._budget = archive, budget
         self._members = {member.filename.lower(): member for member in archive.infolist()}
         targets = self._relations("", "officeDocument")
         if not targets:
@@ -120,7 +121,7 @@ class Book:
         self._read_workbook(workbook)
         # of each cell style: None, "date" or "duration"
         self.styles: list[str | None] = []
-        for path in self._relations(workbook, "styles").values():
+        for path in [*self._relations(workbook, "styles").values()][:1]:
             self._read_styles(path)
         texts = [*self._relations(workbook, "sharedStrings").values()]
         self.texts = Texts()
@@ -142,7 +143,7 @@ class Book:
         member = self._members.get(path.lower())
         if member is None:
             raise ReadFailure(f"the Excel file can't be read: it has no {path}")
-        return Xml(open_member(self._archive, member, "Excel file"), path, start, end, data)
+        return Xml(open_member(self._archive, member, "Excel file", self._budget), path, start, end, data)
 
     def _each(self, path: str, start: Start, end: End = lambda name: None) -> None:
         xml = self.open(path, start, end, lambda text: None)

@@ -8,11 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import JSONB
 
 from loader.ledger.models import Load, Reject
 from loader.pages.masking import Masks
 
 PAGE = 20
+#: Characters of a value, or of a name that the table does not have, that a page shows.
+LONGEST = 2000
 _NAMED = 50
 REASONS = 3
 OPEN = ("rejected", "waiting")
@@ -55,19 +58,21 @@ class KeptBack:
 
 def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
     """Every table with open rows, the most rows first; reasons that look the same are one."""
+    # a column that the table does not have is named as the sender likes: these are one reason
+    column = sa.case((Reject.rule != "unknown_column", Reject.column_name))
     query = (
         sa.select(
             Reject.source,
             Reject.table_name,
             Reject.status,
             Reject.rule,
-            Reject.column_name,
+            column,
             # one of them: some messages name the row they clash with
             sa.func.min(Reject.message),
             sa.func.count(),
         )
         .where(Reject.status.in_(OPEN))
-        .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name)
+        .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, column)
     )
     found: dict[tuple[str, str], KeptBack] = {}
     for source, name, status, rule, column, message, rows in connection.execute(query):
@@ -109,10 +114,19 @@ def count_rows(connection: Connection, chosen: Filter) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+#: The row as it came, each value cut to what a page can show.
+_SHOWN = sa.literal_column(
+    f"(select coalesce(jsonb_object_agg(left(key, {LONGEST}), left(value, {LONGEST})), '{{}}') "
+    "from jsonb_each_text(ledger.rejects.payload))",
+    type_=JSONB,
+)
+
+
 def list_rows(connection: Connection, chosen: Filter, page: int, size: int = PAGE) -> list[Any]:
     """One page of rows: of one load in its own order, else the newest first; pages from 1."""
     order = (Reject.row,) if chosen.load_id is not None else (Reject.reject_id.desc(),)
-    query = chosen.apply(sa.select(Reject.__table__)).order_by(*order)
+    columns = [column for column in Reject.__table__.columns if column.name != "payload"]
+    query = chosen.apply(sa.select(*columns, _SHOWN.label("payload"))).order_by(*order)
     return list(connection.execute(query.limit(size).offset((page - 1) * size)))
 
 
