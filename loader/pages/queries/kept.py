@@ -58,21 +58,19 @@ class KeptBack:
 
 def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
     """Every table with open rows, the most rows first; reasons that look the same are one."""
-    # a column that the table does not have is named as the sender likes: these are one reason
-    column = sa.case((Reject.rule != "unknown_column", Reject.column_name))
     query = (
         sa.select(
             Reject.source,
             Reject.table_name,
             Reject.status,
             Reject.rule,
-            column,
+            Reject.column_name,
             # one of them: some messages name the row they clash with
             sa.func.min(Reject.message),
             sa.func.count(),
         )
         .where(Reject.status.in_(OPEN))
-        .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, column)
+        .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name)
     )
     found: dict[tuple[str, str], KeptBack] = {}
     for source, name, status, rule, column, message, rows in connection.execute(query):
