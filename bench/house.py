@@ -25,6 +25,7 @@ from loader.contract.read import read_contract
 from loader.database import make_engine
 from loader.embedded import EmbeddedServer
 from loader.intake.load import load_file
+from loader.intake.sql import listed
 from loader.ledger import access
 from loader.migrate import migrate
 from loader.postgres_wheel import wheel_binaries
@@ -34,10 +35,6 @@ from loader.web_server import WebServer
 ROOT = Path(__file__).parents[1]
 PROJECT = Path(__file__).parent / "project"
 TABLE = "bench.measures"
-TYPES = (
-    "measure_id bigint primary key, parent_id integer, status text, code text, quantity integer, "
-    "amount numeric(12,2), note text, taken_on date, due_on date, updated_at timestamptz"
-)
 
 
 class House:
@@ -70,8 +67,13 @@ class House:
         """No row, no reject, and no writing left over from before."""
         self.run(
             f"truncate {self.table.mirror}, {self.table.history}", "truncate ledger.rejects",
-            "drop table if exists yardstick", f"create table yardstick ({TYPES})", "checkpoint",
+            "drop table if exists yardstick", f"create table yardstick ({self._columns()})", "checkpoint",
         )  # fmt: skip
+
+    def _columns(self) -> str:
+        """The yardstick has the table's columns and its key, and nothing else."""
+        columns = [f"{column.sql} {column.type.sql}" for column in self.table.columns]
+        return ", ".join([*columns, f"primary key ({listed(self.table.primary_key)})"])
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ) | self.settings.environment() | {

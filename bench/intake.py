@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.house import Api, House
-from bench.rows import make_row, write_csv, write_others, write_refused
+from bench.rows import COLUMNS, make_row, write_csv, write_others, write_refused
 
 _CALLERS = 8
 _CSV = "text/csv"
@@ -122,7 +122,7 @@ def _insert(house: House, caller: int, calls: int) -> None:
 
 
 def _call(api: Api, caller: int, calls: int) -> None:
-    header = "measure_id,parent_id,status,code,quantity,amount,note,taken_on,due_on,updated_at\n"
+    header = ",".join(COLUMNS) + "\n"
     for row in _rows(caller, calls):
         body = (header + ",".join(row) + "\n").encode()
         receipt = api.post(body, _CSV, len(body))
