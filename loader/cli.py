@@ -14,7 +14,8 @@ from loader.commands.build import build
 from loader.commands.contract import contract
 from loader.commands.db import db
 from loader.commands.dismiss import dismiss
-from loader.commands.load import load, loads, rejects, replay
+from loader.commands.lists import loads, rejects
+from loader.commands.load import load, replay
 from loader.commands.migrate import migrate
 from loader.commands.serve import serve, stop
 from loader.commands.undo import undo

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import sqlalchemy as sa
 
-from loader.commands.load import open_database
+from loader.commands.common import open_database
 from loader.ledger import access
 from loader.ledger.models import Token, User
 from loader.remedy import Remedy

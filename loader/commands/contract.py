@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from loader.commands.common import contract_of
 from loader.commands.db import settings_of
-from loader.commands.progress import contract_of
 from loader.contract.diagram import ods_page
 from loader.contract.draft import sources_file
 from loader.contract.draft_edit import write_draft

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
-from loader.commands.load import open_database, person
+from loader.commands.common import open_database, person
 from loader.ledger import dismissals
 from loader.remedy import Remedy
 from loader.settings import Settings

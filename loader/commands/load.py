@@ -1,4 +1,4 @@
-"""``loader load | loads | rejects | replay``: the door for files, and what became of rows."""
+"""``loader load | replay``: the door for files, and rows that are judged again."""
 
 from __future__ import annotations
 
@@ -9,45 +9,28 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from loader.commands.progress import contract_of, counted, rows_of
-from loader.contract.model import Contract, Table
-from loader.database import connection_faults, make_engine, require_version
+from loader.commands.common import (
+    ALL_IN,
+    FAILED,
+    SOME_KEPT_BACK,
+    contract_of,
+    find_table,
+    only_table,
+    open_database,
+    person,
+    printable,
+    say_waiting,
+    wait_option,
+)
+from loader.commands.progress import counted, rows_of
 from loader.intake.decode import ReadFailure, Said
 from loader.intake.delete import why_not
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
-from loader.ledger.models import REJECT_STATUSES, Load, Reject
+from loader.ledger.models import Reject
 from loader.remedy import Remedy
 from loader.settings import Settings
-
-ALL_IN, FAILED, SOME_KEPT_BACK = 0, 1, 3
-
-
-def open_database(settings: Settings) -> sa.Engine:
-    """An engine on a server that answers and is new enough; raises :class:`Remedy`."""
-    engine = make_engine(settings)
-    with connection_faults(settings):
-        require_version(engine)
-    return engine
-
-
-def find_table(contract: Contract, table_id: str) -> Table:
-    """The table of ``source.table``; raises :class:`Remedy` with those there are."""
-    try:
-        return contract.find(table_id)
-    except KeyError:
-        known = ", ".join(sorted(table.id for table in contract))
-        raise Remedy(f"The contract has no table {table_id}.", f"It has: {known}.") from None
-
-
-_wait = click.option(
-    "--wait",
-    "wait_seconds",
-    metavar="SECONDS",
-    type=click.IntRange(min=1),
-    help="Wait so long for another load into the table to end, then give up; else for as long as it takes.",
-)
 
 
 @click.command()
@@ -74,7 +57,7 @@ _wait = click.option(
 @click.option("--encoding", help="Of a text, such as utf-8, utf-16 or windows-1252. Found out if not said.")
 @click.option("--sheet", help="Of a workbook, by name or number. The first that is not empty if not said.")
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
-@_wait
+@wait_option
 @click.pass_obj
 def load(
     settings: Settings,
@@ -141,21 +124,6 @@ def load(
     return status
 
 
-def say_waiting(table_id: str) -> None:
-    """Told to whoever is at the keyboard while another load holds the table."""
-    click.echo(f"waiting for another load into {table_id}", err=True)
-
-
-def person() -> str:
-    """Who is at the keyboard, as the operating system knows them."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
 def _words(receipt: Receipt, path: Path) -> str:
     """The receipt for a person at a terminal."""
     name = f"load {receipt.load_id}" if receipt.load_id else "dry run, nothing changed"
@@ -207,68 +175,10 @@ def _sign(value: Any) -> str:
 
 
 @click.command()
-@click.option("--table", "table_id", help="Only this SOURCE.TABLE.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def loads(settings: Settings, table_id: str | None, limit: int, as_json: bool) -> int:
-    """List the latest loads."""
-    columns: tuple[Any, ...] = (
-        Load.load_id, Load.seq, Load.started_at, Load.source, Load.table_name, Load.door,
-        Load.principal, Load.status, Load.received, Load.accepted, Load.waiting, Load.rejected,
-        Load.duplicates, Load.file_name, Load.message,
-    )  # fmt: skip
-    query: sa.Select[Any] = sa.select(*columns).order_by(Load.load_id.desc()).limit(limit)
-    engine = open_database(settings)
-    _require_known_table(settings, engine, table_id)
-    query = _only_table(query, Load, table_id)
-    _print_rows(engine, query, as_json, f"nothing was loaded{_into(table_id)}")
-    return ALL_IN
-
-
-@click.command()
-@click.option("--table", "table_id", help="Only this SOURCE.TABLE.")
-@click.option("--load", "load_id", type=int, help="Only this load's.")
-@click.option(
-    "--status",
-    default="rejected,waiting",
-    show_default=True,
-    help="rejected, waiting, resolved, dismissed.",
-)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000))
-@click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def rejects(
-    settings: Settings,
-    table_id: str | None,
-    load_id: int | None,
-    status: str,
-    limit: int,
-    as_json: bool,
-) -> int:
-    """List rows that were not let in: row, column, rule, message, and the row as it came."""
-    columns: tuple[Any, ...] = (
-        Reject.reject_id, Reject.load_id, Reject.row, Reject.source, Reject.table_name,
-        Reject.status, Reject.column_name, Reject.rule, Reject.message, Reject.payload,
-    )  # fmt: skip
-    statuses = _statuses(status)
-    engine = open_database(settings)
-    _require_known_table(settings, engine, table_id)
-    query: sa.Select[Any] = sa.select(*columns).where(Reject.status.in_(statuses))
-    query = _only_table(query, Reject, table_id)
-    if load_id is not None:
-        _require_load(engine, load_id)
-        query = query.where(Reject.load_id == load_id)
-    nothing = f"nothing was kept back{_into(table_id)}: no row is {' or '.join(statuses)}"
-    _print_rows(engine, query.order_by(Reject.load_id, Reject.row).limit(limit), as_json, nothing)
-    return ALL_IN
-
-
-@click.command()
 @click.argument("table_id", metavar="SOURCE.TABLE")
 @click.argument("reject_ids", nargs=-1, type=int)
 @click.option("--json", "as_json", is_flag=True)
-@_wait
+@wait_option
 @click.pass_obj
 def replay(
     settings: Settings, table_id: str, reject_ids: tuple[int, ...], as_json: bool, wait_seconds: int | None
@@ -281,7 +191,7 @@ def replay(
     if not chosen:
         with engine.connect() as connection:
             query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
-            chosen = list(connection.scalars(_only_table(query, Reject, table_id)))
+            chosen = list(connection.scalars(only_table(query, Reject, table_id)))
     try:
         receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, say_waiting)
     except LoadFailed as error:
@@ -290,64 +200,3 @@ def replay(
         return FAILED
     click.echo(json.dumps(receipt.as_dict(), indent=2) if as_json else _words(receipt, Path("replay")))
     return ALL_IN if receipt.clean else SOME_KEPT_BACK
-
-
-def _only_table(query: sa.Select[Any], entity: Any, table_id: str | None) -> sa.Select[Any]:
-    if table_id is None:
-        return query
-    source, _, name = table_id.partition(".")
-    return query.where(entity.source == source, entity.table_name == name)
-
-
-def _require_known_table(settings: Settings, engine: sa.Engine, table_id: str | None) -> None:
-    """An empty list for a misspelt table would look like good news: raises :class:`Remedy`
-    for one that neither the ledger nor the contract knows."""
-    if table_id is None:
-        return
-    with engine.connect() as connection:
-        if connection.scalar(_only_table(sa.select(sa.literal(1)), Load, table_id).limit(1)) is not None:
-            return
-    find_table(contract_of(settings), table_id)
-
-
-def _require_load(engine: sa.Engine, load_id: int) -> None:
-    with engine.connect() as connection:
-        if connection.scalar(sa.select(sa.literal(1)).where(Load.load_id == load_id)) is None:
-            raise Remedy(f"There is no load {load_id}.", "`loader loads` lists them.")
-
-
-def _statuses(text: str) -> list[str]:
-    statuses = [status.strip() for status in text.split(",") if status.strip()]
-    if not statuses or set(statuses) - set(REJECT_STATUSES):
-        raise Remedy(f"--status {text!r} names no status of a kept row.", f"There are: {', '.join(REJECT_STATUSES)}.")
-    return statuses
-
-
-def _into(table_id: str | None) -> str:
-    return f" of {table_id}" if table_id else ""
-
-
-def _print_rows(engine: sa.Engine, query: sa.Select[Any], as_json: bool, nothing: str) -> None:
-    """The rows as a table or as JSON; `nothing` is said on standard error when there are none."""
-    with engine.connect() as connection:
-        result = connection.execute(query)
-        names = list(result.keys())
-        rows = result.all()
-    if as_json:
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, default=str))
-    else:
-        click.echo("\t".join(names))
-        for row in rows:
-            click.echo("\t".join("" if value is None else _cell(value) for value in row))
-    if not rows:
-        click.echo(nothing, err=True)
-
-
-def _cell(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """``text`` without signs that would steer a terminal: they are shown, not sent."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

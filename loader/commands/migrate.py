@@ -7,8 +7,8 @@ import json
 import click
 from rich.console import Console
 
+from loader.commands.common import contract_of
 from loader.commands.db import settings_of
-from loader.commands.progress import contract_of
 from loader.contract.faults import ContractError
 from loader.database import connection_faults, make_engine, require_version
 from loader.migrate import Plan, Refused

@@ -1,5 +1,4 @@
-"""What commands say on standard error while they work: how far a file is on its way in, and
-that the contract has to be read anew."""
+"""How far a file is on its way in, on standard error."""
 
 from __future__ import annotations
 
@@ -7,20 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from loader.contract.model import Contract
-from loader.contract.read import read_contract
-from loader.settings import Settings
 from loader.steps import Display
-
-
-def contract_of(settings: Settings) -> Contract:
-    """The project's contract; says on standard error that dbt has to read it, which takes seconds."""
-    return read_contract(settings.project_dir, settings.state_dir, say=lambda words: click.echo(words, err=True))
 
 
 @contextmanager

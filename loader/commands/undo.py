@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from loader.commands.load import ALL_IN, FAILED, open_database, person, printable, say_waiting, words_of_cascades
-from loader.commands.progress import contract_of
+from loader.commands.common import ALL_IN, FAILED, contract_of, open_database, person, printable, say_waiting
+from loader.commands.load import words_of_cascades
 from loader.intake.aftermath import Bereft
 from loader.intake.attempt import LoadFailed
 from loader.intake.undo import NoSuchLoad, Plan, Undone, UndoRefused

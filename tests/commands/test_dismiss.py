@@ -11,7 +11,8 @@ from click import UsageError
 from click.testing import CliRunner, Result
 
 from loader.commands import dismiss as command
-from loader.commands.load import person, replay
+from loader.commands.common import person
+from loader.commands.load import replay
 from loader.ledger import loads
 from loader.remedy import Remedy
 from tests.pages.desk import TICKET, Desk, words

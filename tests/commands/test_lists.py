@@ -8,7 +8,8 @@ import pytest
 from click import Command
 from click.testing import CliRunner, Result
 
-from loader.commands.load import load, loads, rejects
+from loader.commands.lists import loads, rejects
+from loader.commands.load import load
 from loader.remedy import Remedy
 from tests.pages.desk import TICKET, Desk
 
