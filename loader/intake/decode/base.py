@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ from loader.contract.model import Table
 
 #: More names than this are no table's header; a contract's widest table has far fewer.
 _MOST_COLUMNS = 5000
+#: A batch ends at so many rows, or so many characters of text.
+_ROWS = 10_000
+_TEXT = 8 << 20
 #: What stands for a NUL where it is shown: Postgres can't keep one.
 SHOWN_NUL = "\N{SYMBOL FOR NULL}"
 
@@ -115,6 +118,48 @@ def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list
     for row in rows.filter(poisoned).to_pylist():
         number = row.pop("_row")
         column = next(name for name, value in row.items() if value and "\0" in value)
-        payload = {k: v.replace("\0", SHOWN_NUL) if v else v for k, v in row.items()}
+        payload = {k: v and storable(v) for k, v in row.items()}
         unreadable.append(Unreadable(number, "unreadable", "holds a NUL character", payload, column))
     return Batch(rows.filter(pc.invert(poisoned)), unreadable)
+
+
+class Piece:
+    """The rows of one batch while they come, each as text in the columns' order."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self._columns: dict[str, list[str | None]] = {name: [] for name in columns}
+        self._numbers: list[int] = []
+        self._unreadable: list[Unreadable] = []
+        self._size = 0
+        self.count = 0
+
+    def add(self, number: int, row: Sequence[str | None] | Unreadable) -> None:
+        """The row of that number, from 1."""
+        self.count += 1
+        if isinstance(row, Unreadable):
+            self._unreadable.append(row)
+            self._size += sum([len(value) for value in row.payload.values() if value])
+            return
+        self._numbers.append(number)
+        self._size += sum([len(value) for value in row if value])
+        for values, value in zip(self._columns.values(), row, strict=True):
+            values.append(value)
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= _ROWS or self._size >= _TEXT
+
+    def batch(self) -> Batch:
+        arrays = {name: pa.array(values, pa.string()) for name, values in self._columns.items()}
+        return make_batch(pa.array(self._numbers, pa.int64()), arrays, self._unreadable)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it holds no half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def storable(text: str) -> str:
+    """``text`` as jsonb can keep it: what it can't is shown, not dropped."""
+    text = text.replace("\0", SHOWN_NUL)
+    return text if is_unicode(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from loader.contract.model import Table
-from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.base import Batch, ReadFailure, Unreadable, check_columns, make_batch, storable
 from loader.intake.decode.dialect import DecimalSign, find_header, hinted_separator
 from loader.intake.decode.encoding import Text, open_text
 from loader.intake.decode.misfits import Misfit, Misfits
@@ -191,7 +191,7 @@ class CsvDecoder:
             return numbers
         for index, doubt in sorted(doubts.items()):
             row = {name: values[index].as_py() for name, values in columns.items()}
-            payload = {name: value and value.replace("\0", SHOWN_NUL) for name, value in row.items()}
+            payload = {name: value and storable(value) for name, value in row.items()}
             unreadable.append(Unreadable(numbers[index].as_py(), "unreadable", doubt.message, payload, doubt.column))
         keep = pa.array([index not in doubts for index in range(len(numbers))])
         for name, values in columns.items():
@@ -203,7 +203,7 @@ class CsvDecoder:
         rule = "too_many_fields" if fields > expected else "too_few_fields"
         return Unreadable(
             number, rule, f"has {fields} fields, and the header has {expected}",
-            {"_line": text.replace("\0", SHOWN_NUL)},
+            {"_line": storable(text)},
         )  # fmt: skip
 
     def _not_utf8(self, number: int, rows: pa.RecordBatch, index: int) -> Unreadable:
@@ -216,7 +216,7 @@ class CsvDecoder:
             except UnicodeDecodeError:
                 culprit = culprit or name
                 payload[name] = value.decode("utf-8", "backslashreplace")
-            payload[name] = payload[name] and str(payload[name]).replace("\0", SHOWN_NUL)
+            payload[name] = payload[name] and storable(str(payload[name]))
         message = f"is not {self._text.encoding.upper()} text; say the encoding if it is another"
         return Unreadable(number, "unreadable", message, payload, culprit)
 

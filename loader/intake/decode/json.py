@@ -6,17 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from loader.contract.model import Table
-from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, make_batch
+from loader.intake.decode.base import Batch, Piece, ReadFailure, Unreadable, is_unicode, storable
 from loader.intake.decode.encoding import open_text
 from loader.intake.decode.json_text import Raw, Window, parse
 from loader.intake.decode.said import NOTHING_SAID, Said
 
-#: A batch ends at so many rows, or so many characters of text.
-_ROWS = 10_000
-_TEXT = 8 << 20
 #: Characters of a name that the table does not have; all of it is kept with the row.
 _SHOWN = 200
 #: A line longer than this is not one record of a table.
@@ -59,28 +54,6 @@ def _write(value: Any) -> str:
             written.append(f"{json.dumps(name, ensure_ascii=False)}: ")
 
 
-class _Piece:
-    """The rows of one batch while they come; ``start`` is the number of the row before them."""
-
-    def __init__(self, columns: tuple[str, ...], start: int = 0) -> None:
-        self.start = start
-        self.numbers: list[int] = []
-        self.unreadable: list[Unreadable] = []
-        self._values: dict[str, list[str | None]] = {name: [] for name in columns}
-
-    def add(self, number: int, row: dict[str, str | None] | Unreadable) -> None:
-        if isinstance(row, Unreadable):
-            self.unreadable.append(row)
-            return
-        self.numbers.append(number)
-        for name, values in self._values.items():
-            values.append(row.get(name))
-
-    def batch(self) -> Batch:
-        arrays = {name: pa.array(column, pa.string()) for name, column in self._values.items()}
-        return make_batch(pa.array(self.numbers, pa.int64()), arrays, self.unreadable)
-
-
 class _RowReader:
     """Turns parsed records into batches of text columns."""
 
@@ -91,16 +64,14 @@ class _RowReader:
 
     def batches(self, records: Iterable[Any]) -> Iterator[Batch]:
         """``records`` are parsed values, or a raw line with what is wrong in it."""
-        size, piece = 0, _Piece(self.columns)
+        piece = Piece(self.columns)
         for number, record in enumerate(records, 1):
             row = self._row(number, record)
-            piece.add(number, row)
-            text = row.payload if isinstance(row, Unreadable) else row
-            size += sum(len(value) for value in text.values() if value)
-            if number - piece.start >= _ROWS or size >= _TEXT:
+            piece.add(number, row if isinstance(row, Unreadable) else [row.get(name) for name in self.columns])
+            if piece.is_full:
                 yield piece.batch()
-                size, piece = 0, _Piece(self.columns, number)
-        if piece.numbers or piece.unreadable:
+                piece = Piece(self.columns)
+        if piece.count:
             yield piece.batch()
 
     def _row(self, number: int, record: Any) -> dict[str, str | None] | Unreadable:
@@ -110,18 +81,18 @@ class _RowReader:
         if not isinstance(record, dict):
             return Unreadable(
                 number, "unreadable", "is not an object with the table's columns",
-                {"_line": _storable(_write(record))},
+                {"_line": storable(_write(record))},
             )  # fmt: skip
         text = {name: self._text(name, value) for name, value in record.items()}
         unknown = [name for name in record if name not in self.columns]
-        payload = {_storable(k): None if v is None else _storable(v) for k, v in text.items()}
+        payload = {storable(k): None if v is None else storable(v) for k, v in text.items()}
         if unknown:
-            shown = _storable(unknown[0])[:_SHOWN]
+            shown = storable(unknown[0])[:_SHOWN]
             return Unreadable(
                 number, "unknown_column", f"{shown!r} is not a column of {self._table.id}", payload, shown
             )
         for name, value in text.items():
-            if value is not None and not _is_unicode(value):
+            if value is not None and not is_unicode(value):
                 return Unreadable(number, "unreadable", "holds half a surrogate pair", payload, name)
         return text
 
@@ -133,16 +104,6 @@ class _RowReader:
         if isinstance(value, bool):
             return "true" if value else "false"
         return str(value)
-
-
-def _is_unicode(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _storable(text: str) -> str:
-    """``text`` as jsonb can keep it: what it can't is shown, not dropped."""
-    text = text.replace("\0", SHOWN_NUL)
-    return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class NdjsonDecoder:
@@ -170,7 +131,7 @@ class NdjsonDecoder:
             try:
                 yield parse(line.decode("utf-8"))
             except ValueError as error:
-                shown = _storable(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+                shown = storable(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
                 yield shown, _sentence(error)
 
 

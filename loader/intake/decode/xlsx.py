@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from loader.contract.model import Table
-from loader.intake.decode.base import SHOWN_NUL, Batch, ReadFailure, Unreadable, check_columns, make_batch
+from loader.intake.decode.base import (
+    Batch,
+    Piece,
+    ReadFailure,
+    Unreadable,
+    check_columns,
+    is_unicode,
+    storable,
+)
 from loader.intake.decode.packed import Budget, open_zip, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.xlsx_book import Book, Sheet
 from loader.intake.decode.xlsx_sheet import Cell, rows_of
 from loader.intake.decode.xlsx_values import NotAValue, text_of
-
-#: A batch ends at so many rows, or so many characters of text.
-_ROWS = 10_000
-_TEXT = 8 << 20
 
 
 class XlsxDecoder:
@@ -65,12 +67,12 @@ class XlsxDecoder:
         return shown[0], iter(())
 
     def __iter__(self) -> Iterator[Batch]:
-        piece = _Piece(self.columns)
+        piece = Piece(self.columns)
         for number, cells in enumerate(self._rows, 1):
             piece.add(number, self._row(number, cells))
             if piece.is_full:
                 yield piece.batch()
-                piece = _Piece(self.columns)
+                piece = Piece(self.columns)
         if piece.count:
             yield piece.batch()
 
@@ -102,40 +104,9 @@ class XlsxDecoder:
 
     def _half_a_pair(self, values: list[str | None]) -> tuple[str, str] | None:
         for column, value in zip(self._columns, values, strict=True):
-            if value is not None and not _is_unicode(value):
+            if value is not None and not is_unicode(value):
                 return column.name, "holds half a surrogate pair"
         return None
-
-
-class _Piece:
-    """The rows of one batch while they come."""
-
-    def __init__(self, columns: tuple[str, ...]) -> None:
-        self._names = columns
-        self._numbers: list[int] = []
-        self._rows: list[list[str | None]] = []
-        self._unreadable: list[Unreadable] = []
-        self._size = 0
-        self.count = 0
-
-    def add(self, number: int, row: list[str | None] | Unreadable) -> None:
-        self.count += 1
-        if isinstance(row, Unreadable):
-            self._unreadable.append(row)
-            self._size += sum(len(value) for value in row.payload.values() if value)
-            return
-        self._numbers.append(number)
-        self._rows.append(row)
-        self._size += sum([len(value) for value in row if value])
-
-    @property
-    def is_full(self) -> bool:
-        return self.count >= _ROWS or self._size >= _TEXT
-
-    def batch(self) -> Batch:
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(self._names)
-        arrays = {name: pa.array(values, pa.string()) for name, values in zip(self._names, columns, strict=True)}
-        return make_batch(pa.array(self._numbers, pa.int64()), arrays, self._unreadable)
 
 
 def _with_first(first: dict[int, Cell], rest: Iterator[dict[int, Cell]]) -> Iterator[dict[int, Cell]]:
@@ -143,13 +114,5 @@ def _with_first(first: dict[int, Cell], rest: Iterator[dict[int, Cell]]) -> Iter
     yield from rest
 
 
-def _is_unicode(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _storable(payload: Mapping[str, str | None]) -> dict[str, Any]:
-    """``payload`` as jsonb can keep it."""
-    return {
-        name: value and value.replace("\0", SHOWN_NUL).encode("utf-8", "backslashreplace").decode()
-        for name, value in payload.items()
-    }
+    return {name: value and storable(value) for name, value in payload.items()}
