@@ -133,8 +133,9 @@ def test_workers_killed_under_a_faulty_contract_serve_by_the_one_that_was_in_for
 
 def test_without_any_contract_every_answer_is_503_until_there_is_one(house: House) -> None:
     house.web.start()
-    (house.settings.state_dir / "contract_in_force.json").unlink()
     house.database.stop()
+    house.kill_workers()  # one that was still starting may have kept its contract until now
+    (house.settings.state_dir / "contract_in_force.json").unlink()
     house.kill_workers()
     house.sources.write_text(FAULTY)
     house.database.start()
