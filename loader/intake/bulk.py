@@ -54,8 +54,8 @@ def bring(
     batches: Iterable[Batch],
     read_again: ReadAgain,
     progress: Progress | None = None,
-) -> int:
-    """Bring the batches into mirror and landing; their number of rows.
+) -> tuple[int, int]:
+    """Bring the batches into mirror and landing; how many rows came, and how many were copied into the mirror.
 
     Memory is bounded by some batches and a bit a row.
     """
@@ -72,10 +72,10 @@ def bring(
             if progress is not None:
                 progress(received)
     landing.prepare_for_bulk(connection)
-    refresh_statistics(connection, table, received)
+    refresh_statistics(connection, table, copying.copied)
     _take_out(connection, contract, table, load_id)
     _land_again(connection, "select _row from pg_temp.spoken_against", read_again)
-    return received
+    return received, copying.copied
 
 
 def land_refused(connection: Connection, read_again: ReadAgain) -> None:
@@ -143,6 +143,7 @@ class _Copying:
         self._table = table
         self._pause = _FIRST_PAUSE
         self._pass_over = 0
+        self.copied = 0
 
     def takes(self, piece: _Piece) -> bool:
         """Whether the piece stands in the mirror now; not when one of its keys did already."""
@@ -157,6 +158,7 @@ class _Copying:
             self._pass_over, self._pause = self._pause, self._pause * 2
             return False
         before.commit()
+        self.copied += piece.plain.num_rows
         return True
 
 

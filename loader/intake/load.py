@@ -134,8 +134,8 @@ def _bring_and_settle(
 
     def bring_large(load_id: int) -> Arrival:
         report.opened(load_id)
-        received = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, report.rows)
-        return Arrival(received, open_decoder)
+        received, copied = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, report.rows)
+        return Arrival(received, open_decoder, copied)
 
     def bring_few(load_id: int) -> Arrival:
         received = few.bring(connection, contract, table, load_id, begun)

@@ -41,11 +41,12 @@ class Arrival:
     """How many rows came.
 
     ``read_again``, when some of them may stand in the mirror already, reads all once more;
-    ``are_in`` when all of them have been let in.
+    ``copied`` did when the table was last counted. ``are_in`` when all of them have been let in.
     """
 
     received: int
     read_again: ReadAgain | None = None
+    copied: int = 0
     are_in: bool = False
 
 
@@ -179,8 +180,7 @@ def judge_and_store(
         land_refused(connection, arrival.read_again)
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
-    if arrival.read_again is None:
-        refresh_statistics(connection, table, receipt.accepted)
+    refresh_statistics(connection, table, receipt.accepted - arrival.copied)
     loads.close_load(connection, receipt)
     return receipt
 

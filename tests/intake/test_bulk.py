@@ -120,3 +120,15 @@ def test_reading_ahead_ends_its_thread_when_nobody_reads_on() -> None:
     with ReadAhead(endless()) as ahead:
         assert next(ahead) == 1
     assert threading.active_count() == before
+
+
+def test_the_planner_knows_what_came_in_also_when_nothing_could_be_copied(lab: Lab, pieces: list[bool]) -> None:
+    """Else whoever joins with the table next takes it for an empty one."""
+    lab.rows("regions", 1)
+    pieces.clear()
+    lab.query_and_commit(f"analyze {lab.table('shops').mirror}")
+    body = "1,1\n1,1\n" + "".join(f"{number},1\n" for number in range(2, 2500))
+    assert batches(lab, body).accepted == 2499
+    assert pieces == [False]
+    counted = f"select reltuples from pg_class where oid = '{lab.table('shops').mirror}'::regclass"
+    assert lab.query(counted) == [(2499,)]
