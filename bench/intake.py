@@ -10,7 +10,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,13 +36,12 @@ class Line:
         return statistics.median(self.yardstick) / statistics.median(self.ours)
 
 
-def measure(house: House, rows: int, rounds: int) -> list[Line]:
-    """Every line of loading files and bodies."""
+def measure(house: House, rows: int, rounds: int) -> Iterator[Line]:
+    """Every line of loading files and bodies, as it is measured."""
     clean, faulty = house.folder / "clean.csv", house.folder / "faulty.csv"
     write_csv(clean, rows)
     write_csv(faulty, rows, faulty=0.01)
     write_others(house.folder, clean)
-    lines = []
     with house.web() as api:
         for line, path, way in (
             (Line("CSV, clean, `loader load`", 0.45, 0.9), clean, house.load),
@@ -55,7 +54,7 @@ def measure(house: House, rows: int, rounds: int) -> list[Line]:
                 house.empty()
                 line.yardstick.append(house.copy(clean))
                 line.ours.append(way(path)[0])
-            lines.append(line)
+            yield line
     again = Line("the same rows, other order: all duplicates", 0.3, 0.6)
     house.empty()
     house.load(clean)
@@ -65,7 +64,7 @@ def measure(house: House, rows: int, rounds: int) -> list[Line]:
         seconds, receipt, _ = house.load(house.folder / "shuffled.csv")
         assert receipt["duplicates"] == rows, receipt
         again.ours.append(seconds)
-    return [*lines, again]
+    yield again
 
 
 def measure_dlt(house: House, rows: int, rounds: int, python: Path) -> Line:
@@ -84,7 +83,7 @@ def measure_dlt(house: House, rows: int, rounds: int, python: Path) -> Line:
 def upload(api: Api, path: Path) -> tuple[float, dict[str, object]]:
     began = time.perf_counter()
     with path.open("rb") as body:
-        receipt = api.post(body, _CSV, path.stat().st_size)
+        receipt = api.another().post(body, _CSV, path.stat().st_size)  # an idle connection is not kept for long
     return time.perf_counter() - began, receipt
 
 
@@ -129,16 +128,14 @@ def _call(api: Api, caller: int, calls: int) -> None:
         assert receipt["accepted"] == 1, receipt
 
 
-def measure_memory(house: House, rows: tuple[int, ...]) -> list[tuple[int, int]]:
+def measure_memory(house: House, rows: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """(rows, peak bytes of `loader load`) for files of each size."""
-    peaks = []
     for count in rows:
         path = house.folder / "large.csv"
         write_csv(path, count)
         house.empty()
-        peaks.append((count, house.load(path)[2]))
+        yield count, house.load(path)[2]
         path.unlink()
-    return peaks
 
 
 def measure_refused(house: House, rows: int) -> tuple[float, int]:
