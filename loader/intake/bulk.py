@@ -171,7 +171,9 @@ def _take_out(connection: Connection, contract: Contract, table: Table, load_id:
         lacking.append(lacks)
     stands = " and ".join(rule.stands for rule in table.errors()) or "true"
     against = [f"not ({stands})", *lacking, lineage.was_deleted(table, "t")]
-    # most loads have no such row: looking for them can be shared among workers, deleting can't
+    # most loads have no such row: looking for them can be shared among workers, deleting can't. The
+    # planner takes each rule for one that most rows break, and would not share for fear of their number
+    run(connection, "set local parallel_tuple_cost = 0")
     run(
         connection,
         "create temp table spoken_against on commit drop as "

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,7 +110,7 @@ def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list
     names = list(columns)
     rows = pa.RecordBatch.from_arrays([numbers, *columns.values()], ["_row", *names])
     poisoned: pa.Array | None = None
-    for name in names:
+    for name in filter(lambda name: _may_hold_nul(columns[name]), names):
         found = pc.fill_null(pc.match_substring(columns[name], "\0"), False)
         if pc.any(found).as_py():
             poisoned = found if poisoned is None else pc.or_(poisoned, found)
@@ -121,6 +122,12 @@ def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list
         payload = {k: v and storable(v) for k, v in row.items()}
         unreadable.append(Unreadable(number, "unreadable", "holds a NUL character", payload, column))
     return Batch(rows.filter(pc.invert(poisoned)), unreadable)
+
+
+def _may_hold_nul(column: pa.Array) -> bool:
+    """Whether a column of text holds a NUL, or something beside it in memory does."""
+    text = column.buffers()[2]
+    return text is not None and bool((np.frombuffer(text, np.uint8) == 0).any())
 
 
 class Piece:

@@ -88,12 +88,10 @@ class CsvDecoder:
             )
             last, number = None, 0
             for rows in reader:
-                numbers: list[int] = []
-                for _ in range(rows.num_rows):
-                    if self._bad.head is not None:
-                        yield from self._take_aside()
-                    self._number += 1
-                    numbers.append(self._number)
+                numbers = [] if self._bad.head is not None else self._next_numbers(rows.num_rows)
+                while len(numbers) < rows.num_rows:
+                    yield from self._take_aside()
+                    numbers += self._next_numbers(1)
                 if numbers:
                     last, number = rows.slice(rows.num_rows - 1), numbers[-1]
                 yield self._batch(rows, numbers)
@@ -113,6 +111,10 @@ class CsvDecoder:
             raise ReadFailure(f"the CSV can't be read: {error}") from error
         finally:
             self._bad.close()
+
+    def _next_numbers(self, count: int) -> list[int]:
+        self._number += count
+        return list(range(self._number - count + 1, self._number + 1))
 
     def _ends_in_quotes(self, last: pa.RecordBatch | None, number: int) -> bool:
         """Whether the last row, of which there is an odd quotation mark, swallowed the file's end.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from loader.contract.model import Table
-from loader.intake.decode.base import Batch, Piece, ReadFailure, Unreadable, is_unicode, storable
+from loader.intake.decode.base import Batch, Piece, ReadFailure, Unreadable, is_unicode, make_batch, storable
 from loader.intake.decode.encoding import open_text
+from loader.intake.decode.json_columns import JsonColumns
 from loader.intake.decode.json_text import Raw, Window, parse
 from loader.intake.decode.said import NOTHING_SAID, Said
 
@@ -16,7 +20,8 @@ from loader.intake.decode.said import NOTHING_SAID, Said
 _SHOWN = 200
 #: A line longer than this is not one record of a table.
 _LINE_LIMIT = 4 << 20
-
+#: So many bytes of lines are read at once.
+_BLOCK = 2 << 20
 
 _END = object()
 
@@ -60,21 +65,22 @@ class _RowReader:
     def __init__(self, table: Table) -> None:
         self.columns = table.column_names
         self._table = table
+        self._known = frozenset(self.columns)
         self._json = {c.name for c in table.columns if c.type.family == "jsonb"}
 
-    def batches(self, records: Iterable[Any]) -> Iterator[Batch]:
-        """``records`` are parsed values, or a raw line with what is wrong in it."""
+    def batches(self, records: Iterable[Any], first: int = 1) -> Iterator[Batch]:
+        """``records`` are parsed values, or a raw line with what is wrong in it; the number of the ``first``."""
         piece = Piece(self.columns)
-        for number, record in enumerate(records, 1):
+        for number, record in enumerate(records, first):
             row = self._row(number, record)
-            piece.add(number, row if isinstance(row, Unreadable) else [row.get(name) for name in self.columns])
+            piece.add(number, row)
             if piece.is_full:
                 yield piece.batch()
                 piece = Piece(self.columns)
         if piece.count:
             yield piece.batch()
 
-    def _row(self, number: int, record: Any) -> dict[str, str | None] | Unreadable:
+    def _row(self, number: int, record: Any) -> list[str | None] | Unreadable:
         if isinstance(record, tuple):
             line, error = record
             return Unreadable(number, "unreadable", error, {"_line": line})
@@ -84,21 +90,18 @@ class _RowReader:
                 {"_line": storable(_write(record))},
             )  # fmt: skip
         text = {name: self._text(name, value) for name, value in record.items()}
-        unknown = [name for name in record if name not in self.columns]
-        payload = {storable(k): None if v is None else storable(v) for k, v in text.items()}
-        if unknown:
-            shown = storable(unknown[0])[:_SHOWN]
-            return Unreadable(
-                number, "unknown_column", f"{shown!r} is not a column of {self._table.id}", payload, shown
-            )
+        if not text.keys() <= self._known:
+            shown = storable(next(name for name in text if name not in self._known))[:_SHOWN]
+            message = f"{shown!r} is not a column of {self._table.id}"
+            return Unreadable(number, "unknown_column", message, _kept(text), shown)
         for name, value in text.items():
             if value is not None and not is_unicode(value):
-                return Unreadable(number, "unreadable", "holds half a surrogate pair", payload, name)
-        return text
+                return Unreadable(number, "unreadable", "holds half a surrogate pair", _kept(text), name)
+        return [text.get(name) for name in self.columns]
 
     def _text(self, name: str, value: Any) -> str | None:
-        if value is None:
-            return None
+        if value is None or (type(value) is str and name not in self._json):
+            return value
         if name in self._json or isinstance(value, (dict, list)):
             return _write(value)
         if isinstance(value, bool):
@@ -106,11 +109,17 @@ class _RowReader:
         return str(value)
 
 
+def _kept(text: dict[str, str | None]) -> dict[str, str | None]:
+    """A row that can't be put into columns, as jsonb can keep it."""
+    return {storable(name): None if value is None else storable(value) for name, value in text.items()}
+
+
 class NdjsonDecoder:
     """One JSON object a line; empty lines are passed over. A broken line is one refused row."""
 
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         self._text = open_text(stream, said.encoding)
+        self._at_once = JsonColumns(table)
         self._rows = _RowReader(table)
         self.columns = self._rows.columns
 
@@ -119,20 +128,40 @@ class NdjsonDecoder:
         return {"format": "ndjson", **self._text.found}
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._rows.batches(self._records())
+        first = 1
+        for block in self._blocks():
+            columns = self._at_once.read(block)
+            if columns is None:
+                batches = self._rows.batches(_records(block), first)
+            else:
+                count = len(next(iter(columns.values())))
+                numbers = pa.array(range(first, first + count), pa.int64())
+                batches = iter([make_batch(numbers, columns, [])])
+            for batch in batches:
+                first += batch.received
+                yield batch
 
-    def _records(self) -> Iterator[Any]:
+    def _blocks(self) -> Iterator[bytes]:
+        """The text in pieces of whole lines, each of which ends in a line feed."""
         lines = self._text.lines
-        while line := lines.readline(_LINE_LIMIT):
-            if len(line) >= _LINE_LIMIT:
+        while block := lines.read(_BLOCK):
+            begun = len(block) - (block.rfind(b"\n") + 1)
+            end = lines.readline(_LINE_LIMIT - begun) if begun else b""
+            if begun + len(end) >= _LINE_LIMIT:
                 raise ReadFailure(f"a line is longer than {_LINE_LIMIT >> 20} MB: write one record a line")
-            if not line.strip():
-                continue
-            try:
-                yield parse(line.decode("utf-8"))
-            except ValueError as error:
-                shown = storable(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
-                yield shown, _sentence(error)
+            yield block + end if (end or block).endswith(b"\n") else block + end + b"\n"
+
+
+def _records(lines: bytes) -> Iterator[Any]:
+    """Each line parsed, or as it is with what is wrong in it."""
+    for line in io.BytesIO(lines):
+        if not line.strip():
+            continue
+        try:
+            yield parse(line.decode("utf-8"))
+        except ValueError as error:
+            shown = storable(line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+            yield shown, _sentence(error)
 
 
 class JsonDecoder:

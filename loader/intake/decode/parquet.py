@@ -23,7 +23,6 @@ _BATCH_BYTES = 32 << 20
 _GROUP_BYTES = 256 << 20
 #: Up to here it does not count how few bytes the rows take.
 _FREE_ROWS = 100_000
-_MOMENT = "%Y-%m-%dT%H:%M:%S"
 #: What Arrow raises for a file that it can't read; a damaged one may hold any bytes for a name.
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
@@ -141,10 +140,14 @@ def _timestamps(column: pa.Array) -> pa.Array:
     zone = column.type.tz
     bare = column.cast(pa.timestamp(column.type.unit, "UTC")) if zone else column
     bare = bare.cast(pa.timestamp(column.type.unit))
-    text = pc.strftime(bare, format=_MOMENT)
+    text = _iso(bare)
     if bare.type.unit == "ns":
         # seven to nine decimals will be refused, and most nanosecond columns hold none
         short = bare.cast(pa.timestamp("us"), safe=False)
         is_exact = pc.equal(short.cast(pa.timestamp("ns")), bare)
-        text = pc.if_else(is_exact, pc.strftime(short, format=_MOMENT), text)
+        text = pc.if_else(is_exact, _iso(short), text)
     return pc.binary_join_element_wise(text, "Z", "") if zone else text
+
+
+def _iso(moments: pa.Array) -> pa.Array:
+    return pc.replace_substring(moments.cast(pa.string()), " ", "T", max_replacements=1)
