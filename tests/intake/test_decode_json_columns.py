@@ -63,13 +63,16 @@ def test_flat_objects_are_read_at_once(lines: bytes) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"id": 1, "id": 1}', b'{"id": 1}{"id": 2}', b'{"id": 1} {"id": 2}', b'{"nid": 1}', b"", b"  ", b"null", b"5", b"[1]",
+        b'{"id": 1, "id": 1}', b'{"id": 1}{"id": 2}', b'{"id": 1} {"id": 2}', b'{"nid": 1}',
+        b"", b"  ", b"null", b"5", b"[1]",
         b'{"id": 01}', b'{"id": 1.}', b'{"id": .5}', b'{"id": +1}', b'{"id": -}', b'{"id": 0x10}', b'{"id": 1e}',
         b'{"id": NaN}', b'{"id": Infinity}', b'{"id": 1 2}', b'{"id": 1"word": 2}', b'{"id": 1,}', b'{"id": }',
         b'{"word": {"a": 1}}', b'{"word": [1, 2]}', b'{"word": true}', b'{"is_new": "yes"}', b'{"is_new": 1}',
-        b'{"word": "\\ud800"}', b'{"word": "\xff"}', b'{"word": "\xed\xa0\x80"}', b'{"word": "\x01"}', b'{"word": "\\x"}',
+        b'{"word": "\\ud800"}', b'{"word": "\xff"}', b'{"word": "\xed\xa0\x80"}', b'{"word": "\x01"}',
+        b'{"word": "\\x"}',
         b'{"word": "a"', b'"word": "a"}', b'{"word": "a"}}', b'{"word": "a}', b'{"word": ":5"}', b'{"word": "":5"}',
-        b'{"id": 1} // {}', b"{'id': 1}", b'{"id": 1}\x00', b'{"id"\n: 1}', b'{"word": {}\n, "id": 1}\n{"id": 2}{"id": 3}',
+        b'{"id": 1} // {}', b"{'id': 1}", b'{"id": 1}\x00', b'{"id"\n: 1}',
+        b'{"word": {}\n, "id": 1}\n{"id": 2}{"id": 3}',
     ],
 )  # fmt: skip
 def test_what_needs_a_closer_look_is_left(line: bytes) -> None:

@@ -73,6 +73,8 @@ def _quote_numbers(signs: _Bytes) -> bytes | None:
     starts = starts + (signs[starts] == ord(" "))
     first = signs[starts]
     starts = starts[((first >= ord("0")) & (first <= ord("9"))) | (first == ord("-"))]
+    if not len(starts):
+        return signs.tobytes()
     # the last line ends in a brace, so each start has an end
     stops = np.flatnonzero((signs == ord(",")) | (signs == ord("}")))
     ends = stops[np.searchsorted(stops, starts)]
