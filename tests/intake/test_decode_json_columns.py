@@ -50,7 +50,7 @@ def check(lines: bytes) -> bool:
         b'{"id": 1, "price": 12.50, "word": "a", "is_new": true}\n{"id": 2, "is_new": null}\n',
         b'{"id":-0,"price":1E400,"word":"9.0","is_new":false}\r\n{"word":"","id":"07"}\r\n',
         b'{"id": 9007199254740993, "price": 0.1000000000000000000000000001}\n',
-        b'{ "word" : "a", "id": 1 }\n{}\n',
+        b'{ "word" : "a", "id": "1" }\n{}\n',
         '{"word": "\\u00e9\\n\\ud83c\\udf88 é \\" : \\\\"}\n'.encode(),
         b'{"word": "a \\": 5, {}"}\n{"word": "}"}\n',
         b'{"\\u0069d": 1}\n',
