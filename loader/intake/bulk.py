@@ -6,8 +6,8 @@ judged there, all at once, within the transaction, where nobody else sees them. 
 which something speaks are taken out again and go to the landing as they came, to be judged in
 detail like any others: for these the body is read a second time.
 
-A piece that holds a key twice, or one that stands already, can't be copied. Its rows go to the
-landing too, where versions are put in order.
+A piece that holds a key twice, or one that stands already, can't be copied. Its rows become
+candidates as they are, for their versions to be put in order.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from loader.contract.model import Contract, Relationship, Table
 from loader.contract.types import identifier
 from loader.intake import landing, lineage
 from loader.intake.ahead import ReadAhead
+from loader.intake.binary import Binary
 from loader.intake.decode import Batch, ReadFailure
 from loader.intake.landing import Plainness, Progress
 from loader.intake.row_set import RowSet
@@ -65,8 +66,8 @@ def bring(
     with ReadAhead(_pieces(batches, table, load_id)) as pieces:
         for piece in pieces:
             if not copying.takes(piece):
-                _land(connection, piece.plain, plain=True)
-            _land(connection, piece.rest, plain=False)
+                piece.copy_into(connection, "pg_temp.candidate")
+            landing.add(connection, piece.rest, plain=False)
             landing.keep_aside(connection, piece.batch.unreadable)
             received += piece.batch.received
             if progress is not None:
@@ -79,10 +80,10 @@ def bring(
 
 
 def land_refused(connection: Connection, read_again: ReadAgain) -> None:
-    """Bring to the landing the rows that were refused when they had been copied already.
+    """Bring to the landing the rows in ``fault`` that never were there, to be kept as they came.
 
-    Such are those that an earlier row of the load pushes out: of two events, or of two rows
-    with one value of a ``unique`` rule. They are in ``fault``, and kept as they came.
+    Such are candidates without a parent, and those that an earlier row of the load pushes out: of
+    two events, or of two rows with one value of a ``unique`` rule.
     """
     refused = "select _row from pg_temp.fault where _row not in (select _row from pg_temp.landing)"
     _land_again(connection, refused, read_again)
@@ -99,28 +100,28 @@ def _land_again(connection: Connection, query: str, read_again: ReadAgain) -> No
     with ReadAhead(wanted.among(batch.rows) for batch in read_again()) as chosen:
         for rows in chosen:
             found += rows.num_rows
-            _land(connection, rows, plain=False)
+            landing.add(connection, rows, plain=False)
     if found != wanted.count:
         raise ReadFailure("the body changed while it was read; load it again when nobody writes to it")
 
 
-def _land(connection: Connection, rows: pa.RecordBatch, *, plain: bool) -> None:
-    landing.add(connection, rows, pa.repeat(pa.scalar(plain), rows.num_rows))
-
-
 @dataclass(frozen=True)
 class _Piece:
-    """A batch, sorted: ``ready`` is CSV of the ``plain`` rows as the mirror takes them."""
+    """A batch, sorted: ``ready`` are its ``plain`` rows as COPY takes them into ``columns``."""
 
     batch: Batch
-    plain: pa.RecordBatch
+    plain: int
     rest: pa.RecordBatch
     columns: tuple[str, ...]
     ready: bytes
+    format: str
+
+    def copy_into(self, connection: Connection, relation: str) -> None:
+        landing.copy(connection, f"{relation} ({listed(self.columns)})", self.ready, self.format)
 
 
 def _pieces(batches: Iterable[Batch], table: Table, load_id: int) -> Iterator[_Piece]:
-    plainness = Plainness(table)
+    plainness, binary = Plainness(table), Binary(table)
     required = [c.name for c in table.columns if c.required or c.name in table.primary_key]
     for batch in batches:
         is_plain = plainness.of(batch.rows)
@@ -132,7 +133,11 @@ def _pieces(batches: Iterable[Batch], table: Table, load_id: int) -> Iterator[_P
         plain = batch.rows.filter(is_plain)
         marked = plain.append_column("_load_id", pa.repeat(pa.scalar(load_id), plain.num_rows))
         rest = batch.rows.filter(pc.invert(is_plain))
-        yield _Piece(batch, plain, rest, tuple(marked.schema.names), landing.as_csv(marked))
+        columns, written = tuple(marked.schema.names), binary.write(marked)
+        if written is not None:
+            yield _Piece(batch, plain.num_rows, rest, columns, written, "binary")
+        else:
+            yield _Piece(batch, plain.num_rows, rest, columns, landing.as_csv(marked), "csv")
 
 
 class _Copying:
@@ -152,18 +157,21 @@ class _Copying:
             return False
         before = self._connection.begin_nested()
         try:
-            landing.copy(self._connection, f"{self._table.mirror} ({listed(piece.columns)})", piece.ready)
+            piece.copy_into(self._connection, self._table.mirror)
         except psycopg2.errors.UniqueViolation:
             before.rollback()
             self._pass_over, self._pause = self._pause, self._pause * 2
             return False
         before.commit()
-        self.copied += piece.plain.num_rows
+        self.copied += piece.plain
         return True
 
 
 def _take_out(connection: Connection, contract: Contract, table: Table, load_id: int) -> None:
-    """Take the copied rows that break a rule, lack a parent or had been deleted out of the mirror again."""
+    """Take out of the mirror again the copied rows that break a rule, lack a parent or had been deleted.
+
+    Of the candidates those that break a rule; the rest is said of them where it is of all.
+    """
     joins, lacking = [], []
     for index, relationship in enumerate(r for r in table.relationships if r.severity == "error"):
         parent, lacks = _parent(contract, relationship, f"_parent_{index}")
@@ -184,6 +192,11 @@ def _take_out(connection: Connection, contract: Contract, table: Table, load_id:
     run(connection, "set local enable_nestloop = on")
     run(connection, f"delete from {table.mirror} as m using pg_temp.spoken_against as s where m.ctid = s._place")
     run(connection, "set local enable_nestloop = off")
+    run(
+        connection,
+        f"with gone as (delete from pg_temp.candidate where not ({stands}) returning _row) "
+        "insert into pg_temp.spoken_against (_row) select _row from gone",
+    )
 
 
 def _parent(contract: Contract, relationship: Relationship, alias: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Judge the rest, each row by itself: types, then row rules. The database evaluates both.
 
-``candidate`` gets every row of ``rest`` typed, with ``_ok``: no type is missed and no rule that refuses
-is broken. For the others, every fault is written to ``fault``. A value that could not be
-stored as it is meant is NULL in ``candidate``, and rules on its column are not judged.
+``candidate`` gets every row of ``rest``. For those that are not ``_ok``, every fault is written to
+``fault``. A value that could not be stored as it is meant is NULL in ``candidate``, and rules on
+its column are not judged.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Table
 from loader.contract.types import identifier, literal
-from loader.intake.sql import fetch, run
+from loader.intake.sql import fetch, listed, run
 
 _SHOWN = 200
 
@@ -26,19 +26,18 @@ def judge_rows(connection: Connection, table: Table) -> None:
     )
     run(
         connection,
-        "create temp table candidate on commit drop as "
-        f"select _row, {', '.join(c.sql for c in table.columns)}, {ok} as _ok "
+        f"insert into pg_temp.candidate (_row, {listed(table.column_names)}, _ok) "
+        f"select _row, {listed(table.column_names)}, {ok} "
         f"from ({_typed(table, 'rest')}) as typed",
     )
-    refused = fetch(connection, "select count(*) from pg_temp.candidate where not _ok")[0][0]
-    if refused:
+    if fetch(connection, "select exists (select 1 from pg_temp.candidate where not _ok)")[0][0]:
         run(
             connection,
             "insert into pg_temp.fault "
             f"select _row, 'rejected', to_jsonb(array_remove(array[{_faults(table)}], null)) "
             f"from ({_typed(table, 'candidate', 'where not chosen._ok')}) as typed",
         )
-    if fetch(connection, "select count(*) >= 1000 from pg_temp.candidate")[0][0]:
+    if fetch(connection, "select count(*) = 1000 from (select 1 from pg_temp.candidate limit 1000) as c")[0][0]:
         run(connection, "analyze pg_temp.candidate")
 
 

@@ -4,6 +4,8 @@ Temporary tables, gone with the transaction:
 
 ``landing``     ``_row``, the table's columns, all text, and ``_plain``: every value is spelled
                 so that it is certain to be storable (see ``DataType.plain``)
+``candidate``   ``_row``, the table's columns by their types, and ``_ok``: no type is missed and
+                no rule that refuses is broken; ``_load_id`` as the mirror has it, or nothing
 ``unreadable``  rows that no column could hold
 ``arrived``     for a release or replay: the ledger's entry behind each row, and where the
                 row first arrived
@@ -38,11 +40,14 @@ _QUOTED = arrow_csv.WriteOptions(include_header=False)
 def create(connection: Connection, table: Table) -> None:
     """Make the empty temporary tables of one load; those of an earlier one are dropped."""
     columns = ", ".join(f"{column.sql} text" for column in table.columns)
+    typed = ", ".join(f"{column.sql} {column.type.sql}" for column in table.columns)
     run(connection, f"drop table if exists {', '.join('pg_temp.' + name for name in _TABLES)}")
     run(
         connection,
         f"create temp table landing (_row bigint, _plain boolean not null default false, {columns}) "
         "on commit drop; "
+        f"create temp table candidate (_row bigint, {typed}, _load_id bigint, "
+        "_ok boolean not null default true) on commit drop; "
         "create temp table unreadable (_row bigint, rule text, column_name text, message text, "
         "payload jsonb) on commit drop; "
         "create temp table arrived (_row bigint, reject_id bigint, load_id bigint, row bigint) "
@@ -58,7 +63,7 @@ def fill(connection: Connection, table: Table, batches: Iterable[Batch], progres
     plainness = Plainness(table)
     received = 0
     for batch in batches:
-        add(connection, batch.rows, plainness.of(batch.rows))
+        add(connection, batch.rows, plain=plainness.of(batch.rows))
         keep_aside(connection, batch.unreadable)
         received += batch.received
         if progress is not None:
@@ -68,9 +73,10 @@ def fill(connection: Connection, table: Table, batches: Iterable[Batch], progres
     return received
 
 
-def add(connection: Connection, rows: pa.RecordBatch, is_plain: pa.Array) -> None:
-    """Append rows of text; ``is_plain`` says of each whether it is certain to be storable."""
+def add(connection: Connection, rows: pa.RecordBatch, plain: pa.Array | bool) -> None:
+    """Append rows of text; ``plain`` says of each, or of all, whether it is certain to be storable."""
     if rows.num_rows:
+        is_plain = pa.repeat(pa.scalar(plain), rows.num_rows) if isinstance(plain, bool) else plain
         marked = rows.append_column("_plain", is_plain)
         copy(connection, f"pg_temp.landing ({listed(marked.schema.names)})", as_csv(marked))
 
@@ -86,10 +92,10 @@ def keep_aside(connection: Connection, rows: list[Unreadable]) -> None:
         copy(connection, "pg_temp.unreadable", "\n".join(lines).encode())
 
 
-def copy(connection: Connection, target: str, body: bytes) -> None:
-    """COPY a CSV without a header; ``target`` is SQL for a table and its columns."""
+def copy(connection: Connection, target: str, body: bytes, format_: str = "csv") -> None:
+    """COPY a body of a format of COPY's, without a header; ``target`` is SQL for a table and its columns."""
     with cursor(connection) as copying:
-        copying.copy_expert(f"copy {target} from stdin (format csv)", BytesIO(body), COPY_SIZE)
+        copying.copy_expert(f"copy {target} from stdin (format {format_})", BytesIO(body), COPY_SIZE)
 
 
 def as_csv(rows: pa.RecordBatch) -> bytes:

@@ -169,6 +169,8 @@ def judge_and_store(
     judge_rows(connection, table)
     set_waiting()
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
+    if arrival.read_again is not None:
+        land_refused(connection, arrival.read_again)
     _find_repeats_among_waiting(connection, table)
     status = "succeeded"
     if options.on_reject == "refuse" and count(connection, "fault") + count(connection, "unreadable"):
@@ -176,8 +178,6 @@ def judge_and_store(
         refuse_all(connection, before)
     else:
         before.commit()
-    if arrival.read_again is not None:
-        land_refused(connection, arrival.read_again)
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
     refresh_statistics(connection, table, receipt.accepted - arrival.copied)

@@ -142,14 +142,14 @@ class NdjsonDecoder:
                 yield batch
 
     def _blocks(self) -> Iterator[bytes]:
-        """The text in pieces of whole lines, each of which ends in a line feed."""
+        """The text in pieces of whole lines."""
         lines = self._text.lines
         while block := lines.read(_BLOCK):
             begun = len(block) - (block.rfind(b"\n") + 1)
             end = lines.readline(_LINE_LIMIT - begun) if begun else b""
             if begun + len(end) >= _LINE_LIMIT:
                 raise ReadFailure(f"a line is longer than {_LINE_LIMIT >> 20} MB: write one record a line")
-            yield block + end if (end or block).endswith(b"\n") else block + end + b"\n"
+            yield block + end
 
 
 def _records(lines: bytes) -> Iterator[Any]:

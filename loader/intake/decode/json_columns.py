@@ -35,14 +35,14 @@ class JsonColumns:
         )
 
     def read(self, lines: bytes) -> dict[str, pa.Array] | None:
-        """The columns, as text, of lines that end in line feeds; ``None`` if any of them needs a closer look.
+        """The columns, as text, of whole lines; ``None`` if any of them needs a closer look.
 
         A line that is no JSON, repeats a name, has a column that the table does not have, or a nested
         value, is such a line.
         """
         if not self._may:
             return None
-        signs: _Bytes = np.frombuffer(lines, np.uint8)
+        signs: _Bytes = np.frombuffer(lines if lines.endswith(b"\n") else lines + b"\n", np.uint8)
         feeds = np.flatnonzero(signs == ord("\n"))
         last = feeds - 1 - (signs[feeds - 1] == ord("\r"))
         # a line that ends in a brace ends with its object: so many objects as lines are one a line
