@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
-
-from loader.steps import Display
 
 
 @contextmanager
@@ -19,6 +16,10 @@ def counted(what: str, total: int | None = None, quiet: bool = False) -> Iterato
     if quiet:
         yield lambda rows: None
         return
+    from rich.console import Console  # what draws takes longer to import than many a load takes
+
+    from loader.steps import Display
+
     with Display(what, Console(stderr=True), at_once=False) as display:
         yield lambda rows: display.show("", rows, total, "rows")
 

@@ -58,7 +58,8 @@ class Binary:
                     fields += encode(column)
                 except pa.ArrowInvalid:  # Arrow reads it otherwise than PostgreSQL does, which is asked then
                     return None
-        return _HEAD + pc.binary_join_element_wise(*fields, b"").buffers()[2].to_pybytes() + _TAIL
+        body: bytes = pc.binary_join_element_wise(*fields, b"").buffers()[2].to_pybytes()
+        return _HEAD + body + _TAIL
 
 
 def _encoder(kind: DataType) -> Encoder | None:
