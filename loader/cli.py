@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +36,11 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"loader.commands.{_COMMANDS[cmd_name]}"), cmd_name)
+        gc.disable()  # of what modules are made of nothing is garbage
+        try:
+            command: click.Command = getattr(import_module(f"loader.commands.{_COMMANDS[cmd_name]}"), cmd_name)
+        finally:
+            gc.enable()
         return command
 
 

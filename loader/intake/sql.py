@@ -42,13 +42,21 @@ def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
 
 
 def refresh_statistics(connection: Connection, table: Table, brought: int) -> None:
-    """Count the table anew for the planner, when a load has changed much of it.
+    """Make the planner know the table anew, when a load has changed much of it.
 
-    The next statement joins with it, and must not plan for the table that was. A load that is
-    a small part of what stands changes nothing that the planner looks at.
+    The next statement joins with it, and must not plan for the table that was; and the pages that
+    the index by load does not cover yet are read by whoever looks up a load. A load that is a
+    small part of what stands changes nothing that the planner looks at.
     """
     if brought < _ANALYSE_FROM:
         return
+    fetch(
+        connection,
+        "select brin_summarize_new_values(i.indexrelid) from pg_index as i "
+        "inner join pg_class as c on c.oid = i.indexrelid inner join pg_am as a on a.oid = c.relam "
+        f"where i.indrelid = {literal(table.mirror)}::regclass and a.amname = 'brin' "
+        "and pg_has_role(c.relowner, 'usage')",
+    )
     known = fetch(connection, f"select reltuples from pg_class where oid = {literal(table.mirror)}::regclass")[0][0]
     if brought > _ANALYSE_SHARE * known:
         run(connection, f"analyze {table.mirror}")

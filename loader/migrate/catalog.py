@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from loader.contract.types import identifier
+from loader.migrate.ddl import BY_LOAD
 
 KINDS = {
     "r": "table",
@@ -121,11 +122,12 @@ _INDEXES = """
 select
     i.indrelid,
     c.relname,
+    am.amname as method,
     i.indisvalid
         and i.indisready
         and i.indpred is null
         and not i.indisunique
-        and am.amname = 'btree'
+        and am.amname in ('btree', 'brin')
         and not 0 = any(i.indkey::smallint[])
         and i.indnatts = i.indnkeyatts
         and not exists (
@@ -185,7 +187,9 @@ def read_catalog(connection: sa.Connection, schemas: Iterable[str]) -> Catalog:
     indexes: dict[int, list[StandingIndex]] = {oid: [] for oid in oids}
     index_owners: dict[tuple[str, str], str] = {}
     for row in rows(_INDEXES, oids=oids):
-        indexes[row.indrelid].append(StandingIndex(row.relname, tuple(row.columns or ()) if row.is_plain else ()))
+        listed = tuple(row.columns or ())
+        serves = row.is_plain and (row.method == "btree" or listed == BY_LOAD)
+        indexes[row.indrelid].append(StandingIndex(row.relname, listed if serves else ()))
         schema, relation = names[row.indrelid]
         index_owners[(schema, row.relname)] = relation
     relations = {}
