@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +14,14 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from loader.remedy import Remedy
 from loader.settings import DATA_FOLDER, Settings
+
+#: A connection that was not used for so long may have been forgotten on the way, without a word.
+_IDLE_SECONDS = 10.0
 
 OLDEST_VERSION = 17
 """The doors stand on `pg_input_is_valid` and `is json with unique keys`, which came with
@@ -46,12 +52,36 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
     if settings.password is not None:
         arguments["password"] = settings.password
     arguments.update(options.pop("connect_args", {}))
-    engine = sa.create_engine(
-        "postgresql+psycopg2://", connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **options
-    )
+    engine = sa.create_engine("postgresql+psycopg2://", connect_args=arguments, hide_parameters=True, **options)
+    sa.event.listen(engine, "checkin", _note_time)
+    sa.event.listen(engine, "checkout", _require_live)
     if not settings.host_is_given:
         sa.event.listen(engine, "connect", lambda connection, _: _require_own_server(connection, settings))
     return engine
+
+
+def _note_time(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["left_at"] = time.monotonic()
+
+
+def _require_live(connection: psycopg2.extensions.connection, record: ConnectionPoolEntry, _: Any) -> None:
+    """Lets the pool make another connection if this one has ended meanwhile.
+
+    A server that goes away, or ends a session, says so: there is something to read. Only what has
+    lain idle is asked: that costs more than most statements.
+    """
+    left_at = record.info.get("left_at")
+    if left_at is None:
+        return
+    has_news = bool(select.select([connection.fileno()], [], [], 0)[0])
+    if not has_news and time.monotonic() - left_at < _IDLE_SECONDS:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+        connection.rollback()
+    except psycopg2.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _require_own_server(connection: psycopg2.extensions.connection, settings: Settings) -> None:

@@ -24,6 +24,8 @@ from loader.remedy import Remedy
 from loader.settings import Settings
 
 _LOOK_EVERY_SECONDS = 2.0
+#: Who asks to judge has the files looked at, but not those who come this soon after another.
+_LOOK_TO_JUDGE_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +65,10 @@ class LiveContract:
 
         Whoever asks first after a change waits while dbt parses. Others get the one in force,
         but for those who ask ``to_judge`` rows by it: a verdict is never given by a contract
-        that is known to be old.
+        that is known to be old, and what was changed is known a tenth of a second later.
         """
-        is_due = to_judge or self._contract is None or time.monotonic() - self._looked > _LOOK_EVERY_SECONDS
+        patience = _LOOK_TO_JUDGE_SECONDS if to_judge else _LOOK_EVERY_SECONDS
+        is_due = self._contract is None or (to_judge and self._is_open) or time.monotonic() - self._looked > patience
         if is_due and self._lock.acquire(blocking=to_judge):
             try:
                 self._looked = time.monotonic()

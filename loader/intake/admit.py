@@ -26,9 +26,10 @@ def admit(connection: Connection, contract: Contract, table: Table, load_id: int
     )
 
 
-def admitted(contract: Contract, table: Table, load_id: int, landing: str, in_bulk: bool) -> str:
+def admitted(contract: Contract, table: Table, load_id: int | str, landing: str, in_bulk: bool) -> str:
     """SQL that writes what can be let in at once of ``landing``, rows of text as the landing has them.
 
+    ``load_id`` is the number, or SQL for it.
     ``in_bulk``: so many rows that a parent is better read whole than looked up row by row.
     """
     typed = ", ".join(

@@ -19,7 +19,6 @@ from loader.intake.aftermath import CanNotStand
 from loader.intake.decode import ReadFailure
 from loader.intake.receipt import Receipt
 from loader.intake.settle import Options
-from loader.intake.sql import run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 
@@ -124,7 +123,7 @@ def _stands(engine: Engine, table: Table, done: Receipt, origin: Origin, error: 
 def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waiting | None) -> None:
     """How the transaction waits for locks, and who is told of it."""
     if seconds is not None:  # 0 would mean for ever
-        run(connection, f"set local lock_timeout = '{max(1, int(seconds * 1000))}ms'")
+        connection.execution_options(**{loads.PATIENCE: max(1, int(seconds * 1000))})
     if waiting is not None:
         connection.execution_options(**{loads.WAITING: waiting})
 

@@ -8,14 +8,15 @@ of them in. When that can't be said of all, nothing has happened, and they take 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Table
-from loader.contract.types import identifier, literal
+from loader.contract.types import literal
 from loader.intake.admit import admitted
 from loader.intake.decode import Batch
-from loader.intake.sql import listed, run
+from loader.intake.sql import run
 from loader.intake.store import judges_unique
 
 MOST = 50
@@ -51,16 +52,24 @@ def bring(connection: Connection, contract: Contract, table: Table, load_id: int
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     if not rows:
         return None
-    names = [name for name in rows[0] if name != "_row"]
-    values = ", ".join(
-        f"({row['_row']}, {', '.join('null' if row[n] is None else literal(row[n]) for n in names)})" for row in rows
-    )
-    absent = "".join(f", null::text as {identifier(n)}" for n in table.column_names if n not in names)
-    text = f"select *, true as _plain{absent} from (values {values}) as v (_row, {listed(names)})"
-    before = connection.begin_nested()
-    written = run(connection, admitted(contract, table, load_id, f"({text})", in_bulk=False))
+    written = sum(_bring_one(connection, contract, table, load_id, row) for row in rows)
     if written == len(rows):
-        before.commit()
         return written
-    before.rollback()
+    # dearer than a savepoint that is rolled back, and most have no need of one
+    run(connection, f"delete from {table.mirror} where _load_id = {load_id}")
     return None
+
+
+def _bring_one(connection: Connection, contract: Contract, table: Table, load_id: int, row: dict[str, Any]) -> int:
+    """Let one row in if it may: 1, else 0. The statement is planned once a connection, not once a row."""
+    name = f"few {table.id} {contract.fingerprint}"
+    if name not in connection.info:
+        columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
+        landing = f"(select $2::bigint as _row, true as _plain, {columns})"
+        short = f"few_{len(connection.info)}"
+        types = ", ".join(["bigint", "bigint", *(["text"] * len(table.columns))])
+        run(connection, f"prepare {short} ({types}) as {admitted(contract, table, '$1', landing, in_bulk=False)}")
+        connection.info[name] = short
+    given = [row.get(column) for column in table.column_names]
+    values = ", ".join("null" if value is None else literal(value) for value in given)
+    return run(connection, f"execute {connection.info[name]} ({load_id}, {row['_row']}, {values})")

@@ -96,9 +96,11 @@ def _finish(
     options: Options,
     arrival: Arrival,
 ) -> Receipt:
-    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrival)
-    releases = release(connection, contract, [table], load_id) if receipt.accepted else []
-    loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
+    is_last = not contract.children(table)
+    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrival, is_last=is_last)
+    releases = release(connection, contract, [table], load_id) if receipt.accepted and not is_last else []
+    if not is_last:
+        loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
     return replace(receipt, releases=tuple(releases), format=origin.format)
 
 
@@ -144,15 +146,20 @@ def judge_and_store(
     door: str,
     options: Options,
     arrival: Arrival,
+    *,
+    is_last: bool = False,
 ) -> Receipt:
-    """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
+    """Verdicts and rows of one load whose landing is filled; its ledger entry is closed.
+
+    ``is_last``: nothing follows, since no table waits for this one.
+    """
     if arrival.are_in:
         warnings = tuple(find_warnings(connection, contract, table, load_id))
         receipt = Receipt(
             load_id, table.source, table.name, door, "succeeded", arrival.received, accepted=arrival.received,
             waiting=0, rejected=0, duplicates=0, warnings=warnings,
         )  # fmt: skip
-        loads.close_load(connection, receipt)
+        loads.close_load(connection, receipt, is_last=is_last)
         return receipt
     before = connection.begin_nested()
     refers_to_itself = any(r.parent == (table.source, table.name) for r in table.relationships)
@@ -181,7 +188,7 @@ def judge_and_store(
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
     refresh_statistics(connection, table, receipt.accepted - arrival.copied)
-    loads.close_load(connection, receipt)
+    loads.close_load(connection, receipt, is_last=is_last)
     return receipt
 
 

@@ -21,6 +21,24 @@ SHORTEST_PASSWORD = 12
 _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 
+_FOUND = (
+    sa.select(Token.token_id, Token.name)
+    .where(Token.token_hash == sa.bindparam("hash"), Token.revoked_at.is_(None), Token.expires_at > sa.func.now())
+    .cte("found")
+)
+#: Once a minute is enough to see that a token is used, and does not queue callers.
+_USED = (
+    sa.update(Token)
+    .where(
+        Token.token_id == _FOUND.c.token_id,
+        sa.or_(Token.last_used_at.is_(None), Token.last_used_at < sa.func.now() - sa.text("interval '1 minute'")),
+    )
+    .values(last_used_at=sa.func.now())
+    .cte("used")
+)
+_CHECK = sa.select(_FOUND.c.name).add_cte(_USED)
+
+
 class NameTaken(Exception):
     """A person and a program of one name could not be told apart in the ledger."""
 
@@ -91,28 +109,7 @@ def create_token(connection: Connection, name: str, expires_at: datetime) -> str
 
 def check_token(connection: Connection, text: str) -> str | None:
     """The token's name when it may be used now, else ``None``."""
-    found = connection.execute(
-        sa.select(Token.token_id, Token.name).where(
-            Token.token_hash == _hash(text),
-            Token.revoked_at.is_(None),
-            Token.expires_at > sa.func.now(),
-        )
-    ).first()
-    if found is None:
-        return None
-    connection.execute(
-        sa.update(Token)
-        .where(
-            Token.token_id == found.token_id,
-            # once a minute is enough to see that it is used, and does not queue callers
-            sa.or_(
-                Token.last_used_at.is_(None),
-                Token.last_used_at < sa.func.now() - sa.text("interval '1 minute'"),
-            ),
-        )
-        .values(last_used_at=sa.func.now())
-    )
-    return str(found.name)
+    return connection.execute(_CHECK, {"hash": _hash(text)}).scalar()
 
 
 def revoke_tokens(connection: Connection, name: str) -> int:

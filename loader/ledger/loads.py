@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -20,6 +20,24 @@ from loader.ledger.models import Clock, Load, Reject
 
 #: The name of a connection's execution option: who is told which table is waited for.
 WAITING = "gatehouse_waiting"
+#: And another: for how many milliseconds the transaction waits for a lock; for ever if unsaid.
+PATIENCE = "gatehouse_patience"
+
+# What every load asks is put together once: for a load of one row that is a good part of the work.
+_LOADS, _CLOCK = cast("sa.Table", Load.__table__), cast("sa.Table", Clock.__table__)
+_OPEN = sa.insert(_LOADS).returning(_LOADS.c.load_id)
+_CLOSE = (
+    sa.update(_LOADS)
+    .where(_LOADS.c.load_id == sa.bindparam("closed_load_id"))
+    .values(finished_at=sa.func.clock_timestamp())
+)
+_TICK = sa.update(_CLOCK).values(last_seq=_CLOCK.c.last_seq + 1).returning(_CLOCK.c.last_seq).cte("tick")
+_CLOSE_AND_NUMBER = _CLOSE.values(seq=sa.select(_TICK.c.last_seq).scalar_subquery())
+_NUMBER = (
+    sa.update(_LOADS)
+    .where(_LOADS.c.load_id == sa.bindparam("numbered_load_id"))
+    .values(seq=sa.select(_TICK.c.last_seq).scalar_subquery())
+)
 
 
 @dataclass(frozen=True)
@@ -39,44 +57,23 @@ class Origin:
 
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
     """Enter a running load; its ``load_id``."""
-    statement = (
-        sa.insert(Load)
-        .values(
-            source=table.source,
-            table_name=table.name,
-            door=origin.door,
-            principal=origin.principal,
-            status="running",
-            file_name=origin.file_name,
-            content_hash=origin.content_hash,
-            idempotency_key=origin.idempotency_key,
-            cause_load_id=origin.cause_load_id,
-            on_reject=on_reject,
-            contract_fingerprint=fingerprint,
-            op=origin.op,
-            format=origin.format,
-        )
-        .returning(Load.load_id)
-    )
-    return int(connection.execute(statement).scalar_one())
+    entered = {
+        "source": table.source, "table_name": table.name, "door": origin.door, "principal": origin.principal,
+        "status": "running", "file_name": origin.file_name, "content_hash": origin.content_hash,
+        "idempotency_key": origin.idempotency_key, "cause_load_id": origin.cause_load_id, "on_reject": on_reject,
+        "contract_fingerprint": fingerprint, "op": origin.op, "format": origin.format,
+    }  # fmt: skip
+    return int(connection.execute(_OPEN, entered).scalar_one())
 
 
-def close_load(connection: Connection, receipt: Receipt) -> None:
-    """Enter what became of the load."""
-    connection.execute(
-        sa.update(Load)
-        .where(Load.load_id == receipt.load_id)
-        .values(
-            status=receipt.status,
-            received=receipt.received,
-            accepted=receipt.accepted,
-            waiting=receipt.waiting,
-            rejected=receipt.rejected,
-            duplicates=receipt.duplicates,
-            warnings=[vars(warned) for warned in receipt.warnings],
-            finished_at=sa.func.clock_timestamp(),
-        )
-    )
+def close_load(connection: Connection, receipt: Receipt, *, is_last: bool = False) -> None:
+    """Enter what became of the load; ``is_last``: nothing follows but the commit, and it gets its number too."""
+    entered = {
+        "closed_load_id": receipt.load_id, "status": receipt.status, "received": receipt.received,
+        "accepted": receipt.accepted, "waiting": receipt.waiting, "rejected": receipt.rejected,
+        "duplicates": receipt.duplicates, "warnings": [vars(warned) for warned in receipt.warnings],
+    }  # fmt: skip
+    connection.execute(_CLOSE_AND_NUMBER if is_last else _CLOSE, entered)
 
 
 def make_visible(connection: Connection, load_ids: list[int]) -> None:
@@ -86,9 +83,7 @@ def make_visible(connection: Connection, load_ids: list[int]) -> None:
     seen later than a greater one.
     """
     for load_id in load_ids:
-        tick = sa.update(Clock).values(last_seq=Clock.last_seq + 1).returning(Clock.last_seq).cte("tick")
-        seq = sa.select(tick.c.last_seq).scalar_subquery()
-        connection.execute(sa.update(Load).where(Load.load_id == load_id).values(seq=seq))
+        connection.execute(_NUMBER, {"numbered_load_id": load_id})
 
 
 def enter_failure(connection: Connection, table: Table, origin: Origin, on_reject: str, message: str) -> int:
@@ -120,7 +115,7 @@ def lock_content(connection: Connection, table: Table, content_hash: str, op: st
         if connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(number))).scalar():
             return
         say(table.id)
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+    _wait(connection, [f"pg_advisory_xact_lock({number})"])
 
 
 def stands(connection: Connection, receipt: Receipt, origin: Origin) -> bool:
@@ -151,15 +146,22 @@ def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -
     kinds = [(number, name, "" if name in exclusive else "_shared") for number, name in ordered]
     say = connection.get_execution_options().get(WAITING)
     if say is None:
-        # one statement: a select list is evaluated from left to right
-        takes = [getattr(sa.func, f"pg_advisory_xact_lock{kind}")(number) for number, _, kind in kinds]
-        connection.execute(sa.select(*takes))
+        _wait(connection, [f"pg_advisory_xact_lock{kind}({number})" for number, _, kind in kinds])
         return
     for number, name, kind in kinds:
         if connection.execute(sa.select(getattr(sa.func, f"pg_try_advisory_xact_lock{kind}")(number))).scalar():
             continue
         say(name)
-        connection.execute(sa.select(getattr(sa.func, f"pg_advisory_xact_lock{kind}")(number)))
+        _wait(connection, [f"pg_advisory_xact_lock{kind}({number})"])
+
+
+def _wait(connection: Connection, takes: list[str]) -> None:
+    """Take locks, as patiently as was said, which holds from here on for the whole transaction."""
+    milliseconds = connection.get_execution_options().get(PATIENCE)
+    if milliseconds is not None:
+        takes = [f"set_config('lock_timeout', '{milliseconds}ms', true)", *takes]
+    # a select list is evaluated from left to right
+    connection.exec_driver_sql(f"select {', '.join(takes)}")
 
 
 def _number(name: str) -> int:

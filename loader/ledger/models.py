@@ -109,6 +109,7 @@ class Load(Base):
             "content_hash",
             postgresql_where=sa.text("content_hash is not null"),
         ),
+        sa.Index("loads_deletes_idx", "source", "table_name", postgresql_where=sa.text("op = 'delete'")),
         sa.Index("loads_cause_idx", "cause_load_id", postgresql_where=sa.text("cause_load_id is not null")),
         sa.Index("loads_finished_idx", "finished_at"),
     )

@@ -71,7 +71,7 @@ class CsvDecoder:
     def __iter__(self) -> Iterator[Batch]:
         try:
             reader = arrow_csv.open_csv(
-                self._stream,
+                self._stream.all_at_once() or self._stream,
                 read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=self._header.separator,
@@ -273,7 +273,20 @@ class _Peekable(io.RawIOBase):
         piece = self._ahead[: len(buffer)] or self._rest.read(len(buffer)) or b""
         self._ahead = self._ahead[len(piece) :] if self._ahead else b""
         buffer[: len(piece)] = piece
+        self._note(piece)
+        return len(piece)
+
+    def all_at_once(self) -> pa.BufferReader | None:
+        """What is left, if all of it is here: Arrow's thread then need not wait for Python to hand it over."""
+        piece = self._rest.read(1) or b""
+        self._ahead += piece
+        if piece:
+            return None
+        whole, self._ahead = self._ahead, b""
+        self._note(whole)
+        return pa.BufferReader(whole)
+
+    def _note(self, piece: bytes) -> None:
         self.quotes += piece.count(self.quote)
         end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
         self.last_line = piece[end:] if end else self.last_line + piece
-        return len(piece)
