@@ -25,6 +25,7 @@ WRITTEN = {
         "-9999999999.9", "0000000001.10", "10000", "0.01",
     ],
     "numeric(18,3)": ["999999999999999.999", "-123456789012345", "100000000.001"],
+    "numeric(38,6)": ["12345678901234567890123456789012.123456", "-0.000001"],
     "numeric(18,0)": ["999999999999999999", "10000", "-10001"],
     "numeric(5,4)": ["0.0001", "9.9999", "1"],
     "numeric(2,2)": [],
@@ -40,7 +41,7 @@ WRITTEN = {
     ],
     "uuid": ["3f1c9a52-0b6e-4d6f-9a3e-5b2f6f0f7c11", "FFFFFFFF-ffff-0000-AaAa-0123456789aB"],
 }  # fmt: skip
-LEFT = ["numeric", "numeric(19,2)", "time", "text[]"]
+LEFT = ["numeric", "numeric(39,2)", "time", "text[]"]
 
 
 def copied(engine: sa.Engine, kind: DataType, values: list[str | None]) -> list[tuple[bool, str]] | None:
