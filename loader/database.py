@@ -73,8 +73,9 @@ def _require_live(connection: psycopg2.extensions.connection, record: Connection
     left_at = record.info.get("left_at")
     if left_at is None:
         return
-    has_news = bool(select.select([connection.fileno()], [], [], 0)[0])
-    if not has_news and time.monotonic() - left_at < _IDLE_SECONDS:
+    watch = select.poll()
+    watch.register(connection.fileno(), select.POLLIN)
+    if not watch.poll(0) and time.monotonic() - left_at < _IDLE_SECONDS:
         return
     try:
         with connection.cursor() as cursor:
