@@ -46,8 +46,14 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
         "application_name": "gatehouse",
         "client_encoding": "UTF8",
         "connect_timeout": 10,
+        # a network that has gone silent is noticed within half a minute, at both ends
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
         # a caller that was killed must not go on holding its locks
-        "options": "-c timezone=UTC -c datestyle=ISO,YMD -c client_connection_check_interval=5s",
+        "options": "-c timezone=UTC -c datestyle=ISO,YMD -c client_connection_check_interval=5s "
+        "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000",
     }
     if settings.password is not None:
         arguments["password"] = settings.password
@@ -73,11 +79,11 @@ def _require_live(connection: psycopg2.extensions.connection, record: Connection
     left_at = record.info.get("left_at")
     if left_at is None:
         return
-    watch = select.poll()
-    watch.register(connection.fileno(), select.POLLIN)
-    if not watch.poll(0) and time.monotonic() - left_at < _IDLE_SECONDS:
-        return
     try:
+        watch = select.poll()
+        watch.register(connection.fileno(), select.POLLIN)
+        if not watch.poll(0) and time.monotonic() - left_at < _IDLE_SECONDS:
+            return
         with connection.cursor() as cursor:
             cursor.execute("select 1")
         connection.rollback()

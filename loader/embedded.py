@@ -380,6 +380,7 @@ def one_machine() -> Configuration:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_min_error_statement": "panic",  # a statement that failed may hold people's data
+        "log_error_verbosity": "terse",  # and so may the key of a row that stands already
         "lc_messages": "C",
         "log_line_prefix": "%m [%p] %q%u@%d %a ",
     }

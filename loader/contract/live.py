@@ -68,14 +68,18 @@ class LiveContract:
         that is known to be old, and what was changed is known a tenth of a second later.
         """
         patience = _LOOK_TO_JUDGE_SECONDS if to_judge else _LOOK_EVERY_SECONDS
-        is_due = self._contract is None or (to_judge and self._is_open) or time.monotonic() - self._looked > patience
-        if is_due and self._lock.acquire(blocking=to_judge):
+
+        def is_due() -> bool:
+            return time.monotonic() - self._looked > patience
+
+        if (is_due() or self._contract is None) and self._lock.acquire(blocking=to_judge):
             try:
-                self._looked = time.monotonic()
-                stamp = self._look()
-                if stamp != self._stamp or self._is_open:
-                    self._stamp = stamp
-                    self._take_up()
+                if is_due():  # who was waited for may have looked
+                    stamp = self._look()
+                    if stamp != self._stamp or self._is_open:
+                        self._stamp = stamp
+                        self._take_up()
+                    self._looked = time.monotonic()
             finally:
                 self._lock.release()
         if self._contract is None:

@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import IO, Any, cast
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from loader.doors import problems
 from loader.doors.openapi import describe_table, openapi
 from loader.doors.patience import patience
 from loader.doors.problems import problem
-from loader.intake.decode import MEDIA_TYPES, OPTIONS, ReadFailure, Said
+from loader.intake.decode import IN_ORDER, MEDIA_TYPES, OPTIONS, ReadFailure, Said
 from loader.intake.delete import why_not
 from loader.intake.load import (
     KeyReused,
@@ -75,7 +76,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         chosen["on_reject"] or "quarantine", chosen["dry_run"] == "true", chosen["op"] or "load", chosen["cascade"],
     )  # fmt: skip
     try:
-        said = Said.of(**{name: chosen[name] for name in OPTIONS})
+        said = _said(chosen, format_)
     except ReadFailure as error:
         return problem(400, f"Nothing was loaded: {error}.")
     if options.op == "delete" and (reason := why_not(target)):
@@ -112,6 +113,18 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
         except StillRunning as error:
             return problem(409, f"{error}. Ask again in a moment.")
     return _receipt_response(receipt)
+
+
+def _said(chosen: dict[str, str | None], format_: str) -> Said:
+    """What the query says of the body, and its type's ``charset``; raises :class:`ReadFailure`."""
+    said = Said.of(**{name: chosen[name] for name in OPTIONS})
+    charset = request.mimetype_params.get("charset")
+    if charset is None or format_.partition(".")[0] not in IN_ORDER:
+        return said
+    stated = Said.of(encoding=charset)
+    if said.encoding not in (None, stated.encoding):
+        raise ReadFailure(f"Content-Type says charset {charset}, and the option encoding says {said.encoding}")
+    return replace(said, encoding=stated.encoding)
 
 
 _LOAD_OPTIONS = {

@@ -33,6 +33,13 @@ def why_not(table: Table) -> str | None:
     return None
 
 
+def naming_keys(table: Table) -> Table:
+    """The table as a body of keys is read: any of its columns may stand there, and only the key must."""
+    return replace(
+        table, columns=tuple(replace(column, required=column.name in table.primary_key) for column in table.columns)
+    )
+
+
 def settle_deletes(
     connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options, arrival: Arrival
 ) -> Receipt:

@@ -40,7 +40,7 @@ from loader.intake.decode import (
     open_body,
 )
 from loader.intake.decode.packed import size_of
-from loader.intake.delete import settle_deletes, why_not
+from loader.intake.delete import naming_keys, settle_deletes, why_not
 from loader.intake.receipt import Receipt
 from loader.intake.settle import KEEP_AND_LOAD, Arrival, Options, settle, settle_rejects
 from loader.ledger import loads
@@ -51,6 +51,8 @@ __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_f
            "load_stream", "loaded_already", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
+#: Bytes of a body after which it is a large one, however few rows they are.
+_LARGE = 16 << 20
 
 
 class KeyReused(Exception):
@@ -127,9 +129,10 @@ def _bring_and_settle(
     decoder = open_decoder()
     batches = iter(decoder)
     begun: list[Batch] = []
-    while sum(batch.received for batch in begun) < landing.BULK and (batch := next(batches, None)) is not None:
+    size = 0
+    while not (is_large := _count(begun) >= landing.BULK or size >= _LARGE) and (batch := next(batches, None)):
         begun.append(batch)
-    is_large = sum(batch.received for batch in begun) >= landing.BULK
+        size += batch.rows.nbytes + sum(len(row.payload.get("_line") or "") for row in batch.unreadable)
     all_batches = chain(begun, batches)
 
     def bring_large(load_id: int) -> Arrival:
@@ -153,6 +156,10 @@ def _bring_and_settle(
         arrive = _landed(report, Arrival(landing.fill(connection, table, all_batches, report.rows)))
     # what the body is, is certain once its first rows have been read
     return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrive)
+
+
+def _count(batches: list[Batch]) -> int:
+    return sum(batch.received for batch in batches)
 
 
 def _landed(report: Report, arrival: Arrival) -> Callable[[int], Arrival]:
@@ -181,10 +188,11 @@ def load_stream(
     with contextlib.ExitStack() as kept:
         body = stream if stream.seekable() else kept.enter_context(_kept(stream))
         begin = body.tell()
+        shape = naming_keys(table) if options.op == "delete" else table
 
         def open_decoder() -> Decoder:
             body.seek(begin)
-            return open_body(body, table, format_, said)
+            return open_body(body, shape, format_, said)
 
         measure = _measure(body, format_)
         return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, measure=measure)
@@ -234,12 +242,13 @@ def load_file(
         origin = Origin(door, principal, name, content_hash, idempotency_key)
 
         stood = _state(file)
+        shape = naming_keys(table) if options.op == "delete" else table
 
         def open_decoder() -> Decoder:
             if _state(file) != stood:
                 raise ReadFailure("the file changed while it was read; load it again when nobody writes to it")
             file.seek(0)
-            return open_body(file, table, format_of_file(path.name), said)
+            return open_body(file, shape, format_of_file(path.name), said)
 
         measure = None
         with contextlib.suppress(ReadFailure):  # a name that says no format is for the load itself to refuse

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, NestedTransaction
 
 from loader.contract.model import Contract, Table
-from loader.contract.types import literal
+from loader.contract.types import identifier, literal
 from loader.intake import landing, parents, store
 from loader.intake.admit import admit
 from loader.intake.bulk import ReadAgain, land_refused
 from loader.intake.judge import judge_rows
 from loader.intake.receipt import LISTED, Receipt, RowFault
-from loader.intake.sql import cursor, fetch, refresh_statistics, run
+from loader.intake.sql import cursor, equal, fetch, listed, refresh_statistics, run
 from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
 from loader.ledger.loads import Origin
@@ -193,18 +193,39 @@ def judge_and_store(
 
 
 def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
-    """A row equal to one that waits already, in the ledger or in this load, is a duplicate."""
-    payload = landing.payload_of("l")
-    run(
-        connection,
-        "insert into pg_temp.repeated select _row from ("
-        f"select f._row, row_number() over (partition by {payload} order by f._row) > 1 "
-        "or exists (select 1 from ledger.rejects as w where w.status = 'waiting' "
-        f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)} "
-        f"and w.payload = {payload}) as repeats "
+    """A row equal to one that waits already, in the ledger or in this load, is a duplicate.
+
+    Where arrival orders versions, only of the one that came last under its key: what was changed
+    and changed back is changed.
+    """
+    waits = f"w.status = 'waiting' and w.source = {literal(table.source)} and w.table_name = {literal(table.name)}"
+    key = listed(table.primary_key)
+    mine = (
+        f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as payload "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
-        "where f.verdict = 'waiting') as waiting where repeats",
+        "inner join pg_temp.candidate as c on c._row = f._row where f.verdict = 'waiting'"
     )
+    if table.load == "versions" and table.valid_from is None:
+        typed = (f"{parents.from_payload(table.column(name))} as {identifier(name)}" for name in table.primary_key)
+        before = (
+            f"select distinct on ({key}) {key}, payload from (select {', '.join(typed)}, w.payload, w.first_load_id, "
+            f"w.first_row from ledger.rejects as w where {waits}) as w where ({key}) in (select {key} from mine) "
+            f"order by {key}, first_load_id desc, first_row desc"
+        )
+        same_place = equal(table.primary_key, "b", "m")
+        last = f"lag(m.payload) over (partition by {listed(table.primary_key, 'm')} order by m._row)"
+    else:
+        before = (
+            f"select distinct w.payload from ledger.rejects as w where {waits} "
+            "and w.payload in (select payload from mine)"
+        )
+        same_place = "b.payload = m.payload"
+        last = "lag(m.payload) over (partition by m.payload order by m._row)"
+    repeats = (
+        f"with mine as ({mine}) select m._row, m.payload = coalesce({last}, b.payload) as repeats "
+        f"from mine as m left join ({before}) as b on {same_place}"
+    )
+    run(connection, f"insert into pg_temp.repeated select _row from ({repeats}) as waiting where repeats")
     run(
         connection,
         "delete from pg_temp.fault as f using pg_temp.repeated as r where r._row = f._row and f.verdict = 'waiting'",

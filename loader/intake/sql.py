@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import Connection
 
@@ -50,16 +51,26 @@ def refresh_statistics(connection: Connection, table: Table, brought: int) -> No
     """
     if brought < _ANALYSE_FROM:
         return
-    fetch(
-        connection,
-        "select brin_summarize_new_values(i.indexrelid) from pg_index as i "
-        "inner join pg_class as c on c.oid = i.indexrelid inner join pg_am as a on a.oid = c.relam "
-        f"where i.indrelid = {literal(table.mirror)}::regclass and a.amname = 'brin' "
-        "and pg_has_role(c.relowner, 'usage')",
-    )
     known = fetch(connection, f"select reltuples from pg_class where oid = {literal(table.mirror)}::regclass")[0][0]
-    if brought > _ANALYSE_SHARE * known:
-        run(connection, f"analyze {table.mirror}")
+    patience = fetch(connection, "select current_setting('lock_timeout')")[0][0]
+    before = connection.begin_nested()
+    try:
+        # who vacuums holds the lock that these take, perhaps for long, and does their work himself
+        run(connection, "set local lock_timeout = '100ms'")
+        fetch(
+            connection,
+            "select brin_summarize_new_values(i.indexrelid) from pg_index as i "
+            "inner join pg_class as c on c.oid = i.indexrelid inner join pg_am as a on a.oid = c.relam "
+            f"where i.indrelid = {literal(table.mirror)}::regclass and a.amname = 'brin' "
+            "and pg_has_role(c.relowner, 'usage')",
+        )
+        if brought > _ANALYSE_SHARE * known:
+            run(connection, f"analyze {table.mirror}")
+        run(connection, f"set local lock_timeout = {literal(patience)}")
+    except psycopg2.errors.LockNotAvailable:
+        before.rollback()
+    else:
+        before.commit()
 
 
 def listed(names: Iterable[str], alias: str = "") -> str:

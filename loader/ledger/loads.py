@@ -214,7 +214,9 @@ def find_by_content(connection: Connection, table: Table, content_hash: str, op:
     if load_id is None:
         return None
     touched = connection.execute(
-        sa.select(sa.literal(1)).where(*this, Load.load_id > load_id, Load.accepted > 0, Load.door != "release")
+        sa.select(sa.literal(1))
+        .where(*this, Load.load_id > load_id, Load.accepted > 0, Load.door != "release")
+        .limit(1)
     ).first()
     return None if touched else int(load_id)
 

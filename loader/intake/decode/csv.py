@@ -270,8 +270,11 @@ class _Peekable(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        piece = self._ahead[: len(buffer)] or self._rest.read(len(buffer)) or b""
-        self._ahead = self._ahead[len(piece) :] if self._ahead else b""
+        piece = self._ahead[: len(buffer)]
+        self._ahead = self._ahead[len(piece) :]
+        # Arrow makes a block of what it gets, however little, and a row may not span three of them
+        while len(piece) < len(buffer) and (more := self._rest.read(len(buffer) - len(piece))):
+            piece += more
         buffer[: len(piece)] = piece
         self._note(piece)
         return len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loader.contract.model import Table
+from loader.contract.types import DataType
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
 from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
@@ -27,6 +29,11 @@ _FREE_ROWS = 100_000
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
+#: The words of a column's format, as `strftime` has them.
+_CODES = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH24": "%H", "MI": "%M", "SS": "%S"}
+_WORDS = re.compile("|".join(_CODES))
+
+
 class ParquetDecoder:
     """The file's columns must be the table's; their types are free, the contract judges."""
 
@@ -39,6 +46,7 @@ class ParquetDecoder:
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.columns = check_columns(table, names)
+        self._types = [table.column(name).type for name in self.columns]
         _check_expansion(whole.metadata, size_of(stream))
         try:
             # a value that a small file repeats a million times is then held once
@@ -63,8 +71,11 @@ class ParquetDecoder:
                     piece = rows.slice(start, step)
                     numbers = pa.array(range(last + 1, last + piece.num_rows + 1), pa.int64())
                     last += piece.num_rows
-                    columns = {name: _as_text(column) for name, column in zip(self.columns, piece.columns, strict=True)}
-                    yield make_batch(numbers, columns, [])
+                    texts = [
+                        _as_formatted(column, type_) if type_.format is not None else _as_text(column)
+                        for column, type_ in zip(piece.columns, self._types, strict=True)
+                    ]
+                    yield make_batch(numbers, dict(zip(self.columns, texts, strict=True)), [])
         except _UNREADABLE as error:
             raise ReadFailure(f"the Parquet file is damaged after row {last}: {error}") from error
 
@@ -128,6 +139,21 @@ def _as_text(column: pa.Array) -> pa.Array:
     except pa.ArrowInvalid as error:
         raise ReadFailure("a column holds something else than UTF-8 text") from error
     return text
+
+
+def _as_formatted(column: pa.Array, type_: DataType) -> pa.Array:
+    """Of a column with a format of its own: dates and moments as it has them; what says more than it can, as ever."""
+    kind = column.type
+    assert type_.format is not None
+    if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
+        return _as_text(column)
+    moments = column
+    if pa.types.is_timestamp(kind) and kind.tz:
+        moments = pc.local_timestamp(column.cast(pa.timestamp(kind.unit, type_.timezone or "UTC")))
+    whole = moments.cast(pa.date32() if type_.family == "date" else pa.timestamp("s"), safe=False)
+    words = _WORDS.sub(lambda word: _CODES[word[0]], type_.format.replace("%", "%%"))
+    is_all = pc.equal(whole.cast(moments.type), moments)
+    return pc.if_else(is_all, pc.strftime(whole.cast(pa.timestamp("s")), format=words), _as_text(column))
 
 
 def _inside(value: object) -> str:
