@@ -62,14 +62,13 @@ def bring(connection: Connection, contract: Contract, table: Table, load_id: int
 
 def _bring_one(connection: Connection, contract: Contract, table: Table, load_id: int, row: dict[str, Any]) -> int:
     """Let one row in if it may: 1, else 0. The statement is planned once a connection, not once a row."""
-    name = f"few {table.id} {contract.fingerprint}"
-    if name not in connection.info:
-        columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
-        landing = f"(select $2::bigint as _row, true as _plain, {columns})"
-        short = f"few_{len(connection.info)}"
+    columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
+    landing = f"(select $2::bigint as _row, true as _plain, {columns})"
+    statement = admitted(contract, table, "$1", landing, in_bulk=False)
+    if statement not in connection.info:
+        connection.info[statement] = f"few_{len(connection.info)}"
         types = ", ".join(["bigint", "bigint", *(["text"] * len(table.columns))])
-        run(connection, f"prepare {short} ({types}) as {admitted(contract, table, '$1', landing, in_bulk=False)}")
-        connection.info[name] = short
+        run(connection, f"prepare {connection.info[statement]} ({types}) as {statement}")
     given = [row.get(column) for column in table.column_names]
     values = ", ".join("null" if value is None else literal(value) for value in given)
-    return run(connection, f"execute {connection.info[name]} ({load_id}, {row['_row']}, {values})")
+    return run(connection, f"execute {connection.info[statement]} ({load_id}, {row['_row']}, {values})")

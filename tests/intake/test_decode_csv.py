@@ -209,3 +209,16 @@ def test_an_empty_field_is_null_and_an_empty_text_stays_one(lab: Lab) -> None:
 def test_a_header_alone_is_a_load_of_no_rows(lab: Lab) -> None:
     receipt = lab.load("notes", "id,word")
     assert (receipt.status, receipt.received) == ("succeeded", 0)
+
+
+@pytest.mark.parametrize("width", [7, 36, 60, 100, 1000, 70_000, 200_000])
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_400_000])
+def test_rows_are_whole_wherever_a_megabyte_ends(width: int, size: int) -> None:
+    """Arrow makes blocks of what it is handed, and takes a row that spans three of them for one without an end."""
+    for encoding in ("utf-8", "utf-16"):
+        lines = [f"{number},{'x' * width}\n" for number in range((size - 8) // (width + 8))]
+        body = "id,word\n" + "".join(lines)
+        body = body[:-1] + "y" * (size - len(body)) + "\n"
+        rows, aside = decode("csv", body.encode(encoding))
+        assert not aside
+        assert [row["_row"] for row in rows] == list(range(1, body.count("\n")))

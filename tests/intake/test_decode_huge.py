@@ -74,7 +74,7 @@ def test_memory_does_not_grow_with_the_body(format_: str, few: int, many: int) -
     small, large = measure(format_, few), measure(format_, many)
     assert (small[0], large[0]) == (few, many)
     assert large[1] > small[1] + 40, "megabytes read"
-    assert large[2] < small[2] + 25, "megabytes at the peak"
+    assert large[2] < small[2] + 40, "megabytes at the peak"
     assert large[2] < 300
 
 

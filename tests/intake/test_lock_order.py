@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -21,9 +22,8 @@ def locks_taken(engine: sa.Engine, exclusive: set[str], shared: set[str]) -> lis
     """The keys of the locks, in the order in which PostgreSQL was asked for them."""
     taken: list[int] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: dict[str, int], *_: Any) -> None:
-        if "pg_advisory_xact_lock" in statement:
-            taken.extend(parameters.values())
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        taken.extend(int(number) for number in re.findall(r"pg_advisory_xact_lock(?:_shared)?\((-?\d+)\)", statement))
 
     with engine.begin() as connection:
         sa.event.listen(connection, "before_cursor_execute", note)

@@ -272,12 +272,14 @@ class _Peekable(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         piece = self._ahead[: len(buffer)]
         self._ahead = self._ahead[len(piece) :]
+        filled = 0
         # Arrow makes a block of what it gets, however little, and a row may not span three of them
-        while len(piece) < len(buffer) and (more := self._rest.read(len(buffer) - len(piece))):
-            piece += more
-        buffer[: len(piece)] = piece
-        self._note(piece)
-        return len(piece)
+        while piece or (filled < len(buffer) and (piece := self._rest.read(len(buffer) - filled) or b"")):
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._note(piece)
+            piece = b""
+        return filled
 
     def all_at_once(self) -> pa.BufferReader | None:
         """What is left, if all of it is here: Arrow's thread then need not wait for Python to hand it over."""

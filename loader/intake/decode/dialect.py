@@ -96,29 +96,17 @@ class DecimalSign:
         Raises :class:`ReadFailure` when the rows contradict those before them.
         """
         if not self._is_decided and len(numbers):
-            self._sign = self._decide(columns, numbers)
+            self._sign = self._decide([columns[name] for name in self._columns])
             self._is_decided = True
         if self._sign == ".":
             return []
         read = self._read_commas if self._sign == "," else self._doubt_commas
         return [doubt for name in self._columns for doubt in read(name, columns, numbers)]
 
-    def _decide(self, columns: dict[str, pa.Array], numbers: pa.Array) -> str | None:
-        found = {sign: self._first(columns, numbers, pattern) for sign, pattern in ((".", _POINT), (",", _COMMA))}
-        point, comma = found["."], found[","]
-        if point and comma:
-            raise ReadFailure(
-                f"row {comma[1]} writes {comma[0]} with a decimal comma, and row {point[1]} writes {point[0]} with a "
-                "point; say which by the option decimal"
-            )
-        return "." if point else "," if comma else None
-
-    def _first(self, columns: dict[str, pa.Array], numbers: pa.Array, pattern: str) -> tuple[str, int] | None:
-        """The first column, and its first row, with a number that is certainly written so."""
-        for name in self._columns:
-            if _any(sure := _sure(columns[name], pattern)):
-                return name, numbers.filter(sure)[0].as_py()
-        return None
+    def _decide(self, columns: list[pa.Array]) -> str | None:
+        if any(_any(_sure(values, _POINT)) for values in columns):
+            return "."
+        return "," if any(_any(_sure(values, _COMMA)) for values in columns) else None
 
     def _read_commas(self, name: str, columns: dict[str, pa.Array], numbers: pa.Array) -> list[Doubt]:
         values = columns[name]
