@@ -87,7 +87,13 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if key is not None and not 1 <= len(key) <= 255:
         return problem(400, "An Idempotency-Key has 1 to 255 characters.")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
-        digest = _spool(body)
+        try:
+            digest = _spool(body)
+        except OSError as error:
+            current_app.logger.error("a body for %s by %s could not be kept: %s", target.id, g.principal, error)
+            return problem(
+                503, f"Nothing was loaded: this server has no room for the body ({error.strerror or error})."
+            )
         origin = Origin("api", g.principal, None, digest, key)
         here = gatehouse()
         try:

@@ -123,7 +123,7 @@ def _stands(engine: Engine, table: Table, done: Receipt, origin: Origin, error: 
 def _wait_at_most(connection: Connection, seconds: float | None, waiting: Waiting | None) -> None:
     """How the transaction waits for locks, and who is told of it."""
     if seconds is not None:  # 0 would mean for ever
-        connection.execution_options(**{loads.PATIENCE: max(1, int(seconds * 1000))})
+        connection.execution_options(**{loads.PATIENCE: max(1, int(seconds * 1000))})  # said with the first lock
     if waiting is not None:
         connection.execution_options(**{loads.WAITING: waiting})
 

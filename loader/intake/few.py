@@ -65,10 +65,12 @@ def _bring_one(connection: Connection, contract: Contract, table: Table, load_id
     columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
     landing = f"(select $2::bigint as _row, true as _plain, {columns})"
     statement = admitted(contract, table, "$1", landing, in_bulk=False)
-    if statement not in connection.info:
-        connection.info[statement] = f"few_{len(connection.info)}"
+    name = connection.info.get(statement)
+    if name is None:
+        name = f"few_{len(connection.info)}"
         types = ", ".join(["bigint", "bigint", *(["text"] * len(table.columns))])
-        run(connection, f"prepare {connection.info[statement]} ({types}) as {statement}")
+        run(connection, f"prepare {name} ({types}) as {statement}")
+        connection.info[statement] = name
     given = [row.get(column) for column in table.column_names]
     values = ", ".join("null" if value is None else literal(value) for value in given)
-    return run(connection, f"execute {connection.info[statement]} ({load_id}, {row['_row']}, {values})")
+    return run(connection, f"execute {name} ({load_id}, {row['_row']}, {values})")

@@ -7,12 +7,15 @@ rejects stand together or not at all.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any, cast
 
+import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Table
 from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
@@ -22,6 +25,7 @@ from loader.ledger.models import Clock, Load, Reject
 WAITING = "gatehouse_waiting"
 #: And another: for how many milliseconds the transaction waits for a lock; for ever if unsaid.
 PATIENCE = "gatehouse_patience"
+_TURN_MILLISECONDS = 1000
 
 # What every load asks is put together once: for a load of one row that is a good part of the work.
 _LOADS, _CLOCK = cast("sa.Table", Load.__table__), cast("sa.Table", Clock.__table__)
@@ -115,6 +119,8 @@ def lock_content(connection: Connection, table: Table, content_hash: str, op: st
         if connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(number))).scalar():
             return
         say(table.id)
+        _wait_in_turns(connection, f"pg_advisory_xact_lock({number})")
+        return
     _wait(connection, [f"pg_advisory_xact_lock({number})"])
 
 
@@ -152,7 +158,7 @@ def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -
         if connection.execute(sa.select(getattr(sa.func, f"pg_try_advisory_xact_lock{kind}")(number))).scalar():
             continue
         say(name)
-        _wait(connection, [f"pg_advisory_xact_lock{kind}({number})"])
+        _wait_in_turns(connection, f"pg_advisory_xact_lock{kind}({number})")
 
 
 def _wait(connection: Connection, takes: list[str]) -> None:
@@ -162,6 +168,25 @@ def _wait(connection: Connection, takes: list[str]) -> None:
         takes = [f"set_config('lock_timeout', '{milliseconds}ms', true)", *takes]
     # a select list is evaluated from left to right
     connection.exec_driver_sql(f"select {', '.join(takes)}")
+
+
+def _wait_in_turns(connection: Connection, take: str) -> None:
+    """Wait for a lock a second at a time, so that whoever is at the keyboard can stop it."""
+    patience = connection.get_execution_options().get(PATIENCE)
+    give_up = time.monotonic() + patience / 1000 if patience is not None else None
+    while True:
+        before = connection.begin_nested()
+        try:
+            connection.exec_driver_sql(f"select set_config('lock_timeout', '{_TURN_MILLISECONDS}ms', true), {take}")
+        except DBAPIError as error:
+            is_over = give_up is not None and time.monotonic() >= give_up
+            if is_over or not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+                raise
+            before.rollback()
+        else:
+            connection.exec_driver_sql(f"select set_config('lock_timeout', '{patience or 0}ms', true)")
+            before.commit()
+            return
 
 
 def _number(name: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -132,3 +134,48 @@ def test_the_planner_knows_what_came_in_also_when_nothing_could_be_copied(lab: L
     assert pieces == [False]
     counted = f"select reltuples from pg_class where oid = '{lab.table('shops').mirror}'::regclass"
     assert lab.query(counted) == [(2499,)]
+
+
+def test_who_vacuums_does_not_hold_a_load_up(lab: Lab, pieces: list[bool]) -> None:
+    """The planner's count, and the index's, can do without; the rows can't."""
+    lab.rows("regions", 1)
+    body = "".join(f"{number},1\n" for number in range(2000))
+    with lab.engine.connect() as other:
+        other.exec_driver_sql(f"lock table {lab.table('shops').mirror} in share update exclusive mode")
+        began = time.monotonic()
+        assert lab.load("shops", HEAD + body).accepted == 2000
+        assert time.monotonic() - began < 5
+    assert pieces[-1]
+
+
+def test_few_rows_of_many_bytes_are_a_large_body(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held until the way in is known is bounded by bytes, too."""
+    monkeypatch.setattr(landing, "BULK", 5000)
+    monkeypatch.setattr(intake, "_LARGE", 10_000)
+    brought: list[str] = []
+    bring = bulk.bring
+    monkeypatch.setattr(bulk, "bring", lambda *given: brought.append("large") or bring(*given))
+    lines = "".join(f'{{"id": {number}, "word": "{"x" * 3000}"}}\n' for number in range(3))
+    assert lab.load("notes", lines, "ndjson").accepted == 3
+    assert brought == []
+    lines = "".join(f'{{"id": {number}, "word": "{"y" * 3000}"}}\n' for number in range(6))
+    assert lab.load("notes", lines, "ndjson").accepted == 6
+    assert brought == ["large"]
+
+
+def test_a_statement_that_could_not_be_planned_is_planned_when_it_can(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a table that was not there yet: the connection goes on to be used."""
+    monkeypatch.setattr(landing, "BULK", 5000)
+    notes = lab.table("notes")
+    later = lab.with_table(replace(notes, identifier="later"))
+    for _ in range(3):
+        with pytest.raises(intake.LoadFailed, match="Run `loader migrate`"):
+            later.rows("notes", (1, "a"))
+    lab.query_and_commit("create table staging_lab.later (like staging_lab.notes including all)")
+    lab.query_and_commit("create table staging_lab.later__history (like staging_lab.notes__history including all)")
+    try:
+        assert later.rows("notes", (1, "a")).accepted == 1
+    finally:
+        lab.query_and_commit("drop table staging_lab.later, staging_lab.later__history; delete from ledger.loads")

@@ -222,3 +222,16 @@ def test_rows_are_whole_wherever_a_megabyte_ends(width: int, size: int) -> None:
         rows, aside = decode("csv", body.encode(encoding))
         assert not aside
         assert [row["_row"] for row in rows] == list(range(1, body.count("\n")))
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("ID,word", "column 1 of the header is 'id' but for capitals or blanks: write it exactly so"),
+        ("id, word ", "column 2 of the header is 'word' but for capitals or blanks"),
+        ("id,word,", "column 3 of the header has no name; lab.notes's columns are: id, word"),
+    ],
+)
+def test_a_header_that_is_nearly_right_is_told_what_is_wrong(header: str, words: str) -> None:
+    with pytest.raises(ReadFailure, match=words):
+        decode("csv", f"{header}\n1,a\n")

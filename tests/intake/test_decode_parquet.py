@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from io import BytesIO
@@ -12,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from loader.contract.types import parse_type
 from loader.intake.decode import ReadFailure
 from loader.intake.decode import parquet as parquet_decoder
 from loader.intake.decode.parquet import ParquetDecoder
-from tests.intake.lab import CONTRACT, Lab, decode, parquet
+from tests.intake.lab import CONTRACT, Lab, decode, parquet, table
 
 MOMENT = datetime(2024, 2, 29, 13, 45, 0, 123456)  # noqa: DTZ001 - the zone, if any, is the column's
 NANOSECONDS = 1709214300123456789
@@ -216,3 +218,33 @@ def test_rows_that_take_no_room_are_not_counted_without_end() -> None:
     assert len(body) < 1000
     with pytest.raises(ReadFailure, match="holds 300,000 rows in"):
         ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes"))
+
+
+@pytest.mark.parametrize(
+    ("data_type", "more", "column", "expected"),
+    [
+        ("date", {"format": "DD.MM.YYYY"}, pa.array([date(1980, 1, 31), None], pa.date32()), ["31.01.1980", None]),
+        ("date", {"format": "DD.MM.YYYY"}, pa.array([date(1, 1, 31)], pa.date64()), ["31.01.0001"]),
+        ("date", {"format": "YYYYMMDD"}, pa.array([datetime(2024, 2, 29)], pa.timestamp("us")), ["20240229"]),  # noqa: DTZ001
+        ("date", {"format": "YYYYMMDD"}, pa.array([MOMENT], pa.timestamp("us")), ["2024-02-29T13:45:00.123456"]),
+        (
+            "timestamp", {"format": "DD.MM.YYYY HH24:MI:SS"},
+            pa.array([MOMENT.replace(microsecond=0), MOMENT], pa.timestamp("us")),
+            ["29.02.2024 13:45:00", "2024-02-29T13:45:00.123456"],
+        ),
+        (
+            "timestamptz", {"format": "MM/DD/YYYY HH24:MI:SS", "timezone": "America/New_York"},
+            pa.array([MOMENT.replace(microsecond=0)], pa.timestamp("ms", "UTC")), ["02/29/2024 08:45:00"],
+        ),
+        ("date", {"format": "DD.MM.YYYY"}, pa.array(["31.01.1980", "x"]), ["31.01.1980", "x"]),
+    ],
+)  # fmt: skip
+def test_a_date_stands_as_its_column_has_it(
+    data_type: str, more: dict[str, str], column: pa.Array, expected: list[str | None]
+) -> None:
+    shape = table("dated", "id bigint", f"moment {data_type}")
+    kind = parse_type(data_type, more.get("format"), more.get("timezone"))
+    shape = replace(shape, columns=(shape.columns[0], replace(shape.columns[1], type=kind)))
+    body = BytesIO(parquet({"id": pa.array(range(len(column))), "moment": column}))
+    [batch] = ParquetDecoder(body, shape)
+    assert batch.rows.column("moment").to_pylist() == expected

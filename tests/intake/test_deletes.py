@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loader.intake.load import KeyReused, LoadFailed
-from tests.intake.lab import Lab
+from tests.intake.lab import Lab, parquet
 
 MONDAY, TUESDAY, WEDNESDAY = (f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3))
 
@@ -219,3 +219,14 @@ def test_refused_deletes_are_not_replayed_as_rows(lab: Lab) -> None:
     reject_id = lab.rejects(receipt.load_id)[0]["reject_id"]
     assert lab.replay("regions", reject_id).received == 0
     assert lab.mirror("regions") == []
+
+
+@pytest.mark.parametrize("format_", ["csv", "ndjson", "json", "parquet"])
+def test_of_a_body_of_keys_only_the_key_must_be_there(lab: Lab, format_: str) -> None:
+    """Whatever the format, and though the table's other columns may not be empty."""
+    lab.rows("things", (1, "a", 5), (2, "b", 5))
+    bodies = {"csv": "id\n2\n", "ndjson": '{"id": 2}', "json": '[{"id": 2}]', "parquet": parquet({"id": [2]})}
+    assert counts(lab.load("things", bodies[format_], format_, op="delete")) == (1, 1, 0, 0, 0)
+    assert [row[0] for row in lab.mirror("things")] == ["1"]
+    with pytest.raises(LoadFailed, match="the column 'id' is missing"):
+        lab.load("things", "name\nb\n", op="delete")

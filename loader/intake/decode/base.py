@@ -93,6 +93,12 @@ def check_columns(table: Table, names: list[str], *, has_lines: bool = False) ->
 
 def _unknown_columns(table: Table, unknown: list[tuple[int, str]], count: int, has_lines: bool) -> str:
     columns = f"columns are: {', '.join(table.column_names)}"
+    for place, name in unknown:
+        if not name.strip():
+            return f"column {place} of the header has no name; {table.id}'s {columns}"
+        for known in table.column_names:
+            if name.strip().casefold() == known.casefold():
+                return f"column {place} of the header is {known!r} but for capitals or blanks: write it exactly so"
     if len(unknown) == count:
         if has_lines:
             return f"the first line holds none of the column names of {table.id}: is the header missing? Its {columns}"
