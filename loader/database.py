@@ -187,7 +187,7 @@ def ended_by(error: BaseException, work: str = "load", again: str = "Send it aga
     if isinstance(original, psycopg2.errors.DiskFull):
         return f"the database's disk is full ({words}). {again} when there is free space on the database's disk"
     if isinstance(original, psycopg2.errors.UndefinedColumn | psycopg2.errors.UndefinedTable):
-        return f"the tables are not as the contract says ({words}). Run `loader migrate`, then {again[0].lower()}{again[1:]}"
+        return f"the tables are not as the contract says ({words}). {again} after `loader migrate`"
     if _is_loss(original):
         return f"the database went away in the middle ({words}); its log says why. {again} when it is back"
     return f"the database ended the {work}: {words}"

@@ -1,15 +1,12 @@
-"""A few plain rows that may all come in: one statement, and no landing.
+"""A few plain rows that may all come in: a statement each, and no landing.
 
 Source systems send row by row, and most rows are good. When every one of a few is plainly
-spelled, breaks no rule, has its parents and is the first of its key, a single statement lets all
-of them in. When that can't be said of all, nothing has happened, and they take the way of others.
+spelled, breaks no rule, has its parents and is the first of its key, a statement lets it in. When that can't be said of all, nothing has happened, and they take the way of others.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
-
 from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Table
@@ -52,7 +49,12 @@ def bring(connection: Connection, contract: Contract, table: Table, load_id: int
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     if not rows:
         return None
-    written = sum(_bring_one(connection, contract, table, load_id, row) for row in rows)
+    plan = _planned(connection, contract, table)
+    written = 0
+    for row in rows:
+        given = [row.get(column) for column in table.column_names]
+        values = ", ".join("null" if value is None else literal(value) for value in given)
+        written += run(connection, f"execute {plan} ({load_id}, {row['_row']}, {values})")
     if written == len(rows):
         return written
     # dearer than a savepoint that is rolled back, and most have no need of one
@@ -60,17 +62,15 @@ def bring(connection: Connection, contract: Contract, table: Table, load_id: int
     return None
 
 
-def _bring_one(connection: Connection, contract: Contract, table: Table, load_id: int, row: dict[str, Any]) -> int:
-    """Let one row in if it may: 1, else 0. The statement is planned once a connection, not once a row."""
+def _planned(connection: Connection, contract: Contract, table: Table) -> str:
+    """The name of the statement that lets one row in if it may: planned once a connection, not once a row."""
     columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
     landing = f"(select $2::bigint as _row, true as _plain, {columns})"
     statement = admitted(contract, table, "$1", landing, in_bulk=False)
-    name = connection.info.get(statement)
+    name: str | None = connection.info.get(statement)
     if name is None:
         name = f"few_{len(connection.info)}"
         types = ", ".join(["bigint", "bigint", *(["text"] * len(table.columns))])
         run(connection, f"prepare {name} ({types}) as {statement}")
         connection.info[statement] = name
-    given = [row.get(column) for column in table.column_names]
-    values = ", ".join("null" if value is None else literal(value) for value in given)
-    return run(connection, f"execute {name} ({load_id}, {row['_row']}, {values})")
+    return name

@@ -171,7 +171,7 @@ def test_a_statement_that_could_not_be_planned_is_planned_when_it_can(
     notes = lab.table("notes")
     later = lab.with_table(replace(notes, identifier="later"))
     for _ in range(3):
-        with pytest.raises(intake.LoadFailed, match="Run `loader migrate`"):
+        with pytest.raises(intake.LoadFailed, match="after `loader migrate`"):
             later.rows("notes", (1, "a"))
     lab.query_and_commit("create table staging_lab.later (like staging_lab.notes including all)")
     lab.query_and_commit("create table staging_lab.later__history (like staging_lab.notes__history including all)")
