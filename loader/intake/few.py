@@ -1,12 +1,14 @@
 """A few plain rows that may all come in: a statement each, and no landing.
 
 Source systems send row by row, and most rows are good. When every one of a few is plainly
-spelled, breaks no rule, has its parents and is the first of its key, a statement lets it in. When that can't be said of all, nothing has happened, and they take the way of others.
+spelled, breaks no rule, has its parents and is the first of its key, a statement lets it in. When
+that can't be said of all, nothing has happened, and they take the way of others.
 """
 
 from __future__ import annotations
 
 import re
+
 from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Table
