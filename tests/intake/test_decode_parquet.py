@@ -167,7 +167,8 @@ def test_a_row_wider_than_a_batch_comes_alone(monkeypatch: pytest.MonkeyPatch) -
     [
         ({"id": [1], "wrd": ["a"]}, "no column 'wrd'"),
         ({"word": ["a"]}, "'id' is missing"),
-        ({"ID": [1]}, "none of the columns of lab.notes; its columns are: id, word"),
+        ({"ID": [1]}, "column 1 of the header is 'id' but for capitals or blanks"),
+        ({"one": [1]}, "none of the columns of lab.notes; its columns are: id, word"),
         ({f"c{number}": [1] for number in range(5001)}, "5,001 columns; at most 5,000"),
     ],
 )
