@@ -68,13 +68,11 @@ class LiveContract:
         that is known to be old, and what was changed is known a tenth of a second later.
         """
         patience = _LOOK_TO_JUDGE_SECONDS if to_judge else _LOOK_EVERY_SECONDS
-
-        def is_due() -> bool:
-            return time.monotonic() - self._looked > patience
-
-        if (is_due() or self._contract is None) and self._lock.acquire(blocking=to_judge):
+        asked = time.monotonic()
+        is_due = self._contract is None or asked - self._looked > patience
+        if is_due and self._lock.acquire(blocking=to_judge):
             try:
-                if is_due():  # who was waited for may have looked
+                if self._looked <= asked:  # nobody has looked since
                     stamp = self._look()
                     if stamp != self._stamp or self._is_open:
                         self._stamp = stamp

@@ -51,11 +51,14 @@ def count_orphans(
 
 def releasable(contract: Contract, table: Table) -> str:
     """SQL for the ``reject_id`` of the table's waiting rows whose parents are all there now."""
-    typed = ", ".join(f"{from_payload(column)} as {column.sql}" for column in table.columns)
+    stopping = [relationship for relationship in table.relationships if relationship.severity == "error"]
+    # all that waits is read: no value is typed that is not asked for; a `where` may ask for any
+    is_free = any(relationship.where is not None for relationship in stopping)
+    asked = {name for relationship in stopping for name in relationship.columns}
+    columns = [column for column in table.columns if is_free or column.name in asked]
+    typed = ", ".join(f"{from_payload(column)} as {column.sql}" for column in columns)
     conditions = []
-    for relationship in table.relationships:
-        if relationship.severity != "error":
-            continue
+    for relationship in stopping:
         parent = contract.tables[relationship.parent]
         pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
         match = " and ".join(f"p.{identifier(field)} = t.{identifier(own)}" for field, own in pairs)

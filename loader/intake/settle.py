@@ -117,11 +117,15 @@ def release(connection: Connection, contract: Contract, changed: list[Table], ca
             child.id: child for child, relationship in contract.children(parent) if relationship.severity == "error"
         }
         for child in parents.with_waiting(connection, list(children.values())):
-            chosen = parents.releasable(contract, child)
-            if not fetch(connection, f"select exists ({chosen})")[0][0]:
+            run(connection, f"create temp table let_in on commit drop as {parents.releasable(contract, child)}")
+            if not (rows := count(connection, "let_in")):
+                run(connection, "drop table pg_temp.let_in")
                 continue
+            if rows >= landing.BULK:
+                run(connection, "analyze pg_temp.let_in")
             origin = Origin("release", "gatehouse", cause_load_id=cause)
-            receipt = judge_kept(connection, contract, child, chosen, origin)
+            receipt = judge_kept(connection, contract, child, "select reject_id from pg_temp.let_in", origin)
+            run(connection, "drop table pg_temp.let_in")
             releases.append(receipt)
             if receipt.accepted:
                 changed.append(child)

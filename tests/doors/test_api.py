@@ -489,24 +489,3 @@ def test_a_program_and_a_person_have_names_of_their_own(desk: Desk, caller: Call
         Caller(desk, name="ann")
     with desk.engine.begin() as connection, pytest.raises(access.NameTaken, match="a token till"):
         access.set_password(connection, "till", "correct horse battery")
-
-
-@pytest.mark.parametrize(
-    ("charset", "option", "status", "name"),
-    [
-        ("iso-8859-2", "", 201, "łódź"),
-        ("ISO-8859-2", "?encoding=iso-8859-2", 201, "łódź"),
-        ("iso-8859-2", "?encoding=utf-8", 400, None),
-        ("klingon", "", 400, None),
-        ("utf-8", "", 201, None),
-    ],
-)
-def test_a_stated_charset_counts_as_said(
-    desk: Desk, caller: Caller, charset: str, option: str, status: int, name: str | None
-) -> None:
-    body = "team_id,name\n1,łódź\n".encode("iso-8859-2")
-    response = caller.call("POST", LOADS + option, data=body, content_type=f"text/csv; charset={charset}")
-    assert response.status_code == status, response.text
-    assert desk.rows("select name from staging_desk.teams") == ([(name,)] if name else [])
-    if charset == "utf-8":
-        assert response.get_json()["rejects"][0]["message"].startswith("is not UTF-8 text")
