@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 
 from loader.contract.live import LiveContract
 from loader.contract.model import Contract
-from loader.database import make_engine
+from loader.database import make_engine, single_statements
 from loader.ledger import access
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -128,8 +128,7 @@ def _by_token() -> str | None:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         return None
-    # one statement is a transaction of its own
-    with gatehouse().engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with single_statements(gatehouse().engine) as connection:
         return access.check_token(connection, text.strip())
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 import psycopg2.errors
@@ -64,6 +64,23 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
     if not settings.host_is_given:
         sa.event.listen(engine, "connect", lambda connection, _: _require_own_server(connection, settings))
     return engine
+
+
+@contextmanager
+def single_statements(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection of which every statement is a transaction of its own.
+
+    The driver only stops to begin them. SQLAlchemy's own way, an isolation level, asks the server
+    each time, and once more to take it back.
+    """
+    with engine.connect() as connection:
+        driver = cast("psycopg2.extensions.connection", connection.connection.driver_connection)
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def _note_time(_: Any, record: ConnectionPoolEntry) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from pathlib import Path
+from typing import Any
 
 import yaml
 from sqlalchemy import Engine
@@ -44,6 +44,7 @@ class LiveContract:
         self._contract: Contract | None = None
         self.notice: str | None = None
         self._is_open = True
+        self._project: tuple[str, dict[str, Any]] = ("", {})
         self._stamp = self._look()
         self._looked = time.monotonic()
         self._take_up()
@@ -108,15 +109,24 @@ class LiveContract:
             self._is_open = True
             self.notice = f"The source files can't be read, and the contract in force stays: {error}"
 
+    def _read_project(self) -> dict[str, Any]:
+        """What ``dbt_project.yml`` says; read again when its text has changed."""
+        try:
+            text = (self._settings.project_dir / "dbt_project.yml").read_text("utf-8-sig")
+        except (OSError, ValueError):
+            return {}
+        if text != self._project[0]:
+            try:
+                project = yaml.safe_load(text)
+            except (ValueError, yaml.YAMLError):
+                project = None
+            self._project = (text, project if isinstance(project, dict) else {})
+        return self._project[1]
+
     def _look(self) -> tuple[tuple[str, int, int], ...]:
         """What a change of any file that makes the contract would change; cheap to ask."""
-        folder: Path = self._settings.project_dir
-        try:
-            project = yaml.safe_load((folder / "dbt_project.yml").read_text("utf-8-sig")) or {}
-        except (OSError, ValueError, yaml.YAMLError):
-            project = {}
         found = []
-        for path in project_files(folder, project if isinstance(project, dict) else {}):
+        for path in project_files(self._settings.project_dir, self._read_project()):
             try:
                 status = path.stat()
             except FileNotFoundError:

@@ -28,21 +28,17 @@ _PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
 
 
 def project_files(project_dir: Path, project: dict[str, Any]) -> list[Path]:
-    """Every file that decides what the sources and the rule macros say, sorted."""
-    files = [project_dir / "dbt_project.yml"]
-    for key, default in (
-        ("model-paths", ["models"]),
-        ("macro-paths", ["macros"]),
-        ("test-paths", ["tests"]),
-    ):
-        for folder in project.get(key) or default:
-            files += [
-                path for path in (project_dir / folder).rglob("*") if path.suffix in _PARSED_SUFFIXES and path.is_file()
-            ]
-    packages = project_dir / str(project.get("packages-install-path") or "dbt_packages")
-    if packages.is_dir():
-        files += [p for p in packages.rglob("*") if p.suffix in _PARSED_SUFFIXES and p.is_file()]
-    return sorted(set(files))
+    """Every path that decides what the sources and the rule macros say, sorted; one may be no file."""
+    folders = [
+        folder
+        for key, default in (("model-paths", "models"), ("macro-paths", "macros"), ("test-paths", "tests"))
+        for folder in project.get(key) or [default]
+    ]
+    folders.append(str(project.get("packages-install-path") or "dbt_packages"))
+    found = {
+        path for folder in folders for path in (project_dir / folder).rglob("*") if path.suffix in _PARSED_SUFFIXES
+    }
+    return sorted({project_dir / "dbt_project.yml", *found})
 
 
 def _wanted(path: Path, model_folders: tuple[Path, ...]) -> bool:
@@ -55,7 +51,7 @@ def fingerprint(project_dir: Path, project: dict[str, Any]) -> str:
     folders = tuple(project_dir / f for f in (project.get("model-paths") or ["models"]))
     digest = hashlib.sha256(f"shape {SHAPE}\n".encode())
     for path in project_files(project_dir, project):
-        if _wanted(path, folders) and path.exists():
+        if _wanted(path, folders) and path.is_file():
             digest.update(os.path.relpath(path, project_dir).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -17,7 +17,13 @@ from loader.intake.sql import listed, run
 
 def admit(connection: Connection, contract: Contract, table: Table, load_id: int, in_bulk: bool) -> None:
     """Write what can be let in at once; ``rest`` gets the ``_row`` of every other row."""
-    run(connection, admitted(contract, table, load_id, "pg_temp.landing", in_bulk))
+    columns = listed(table.column_names)
+    run(
+        connection,
+        f"insert into {table.mirror} ({columns}, _row, _load_id, _loaded_at) "
+        f"select {columns}, _row, {load_id}, transaction_timestamp() "
+        f"from ({admissible(contract, table, 'pg_temp.landing', in_bulk)}) as t on conflict do nothing",
+    )
     run(
         connection,
         "create temp table rest on commit drop as select l._row from pg_temp.landing as l "
@@ -26,11 +32,11 @@ def admit(connection: Connection, contract: Contract, table: Table, load_id: int
     )
 
 
-def admitted(contract: Contract, table: Table, load_id: int | str, landing: str, in_bulk: bool) -> str:
-    """SQL that writes what can be let in at once of ``landing``, rows of text as the landing has them.
+def admissible(contract: Contract, table: Table, landing: str, in_bulk: bool) -> str:
+    """SQL for the rows of ``landing``, text as the landing has it, that can be let in at once, typed.
 
-    ``load_id`` is the number, or SQL for it.
-    ``in_bulk``: so many rows that a parent is better read whole than looked up row by row.
+    Their keys may stand already, or come twice. ``in_bulk``: so many rows that a parent is better
+    read whole than looked up row by row.
     """
     typed = ", ".join(
         f"case when l._plain then {column.type.cast(f'l.{column.sql}')} end as {column.sql}" for column in table.columns
@@ -45,13 +51,11 @@ def admitted(contract: Contract, table: Table, load_id: int | str, landing: str,
         ),
         f"not {lineage.was_deleted(table, 't')}",
     ]
-    columns = listed(table.column_names)
     return (
-        f"insert into {table.mirror} ({columns}, _load_id, _row, _loaded_at) "
-        f"select {columns}, {load_id}, _row, transaction_timestamp() "
+        f"select {listed(table.column_names)}, _row "
         # `offset 0` keeps the planner from typing a value again for each rule that names it
         f"from (select l._row, l._plain, {typed} from {landing} as l offset 0) as t "
-        f"where {' and '.join(conditions)} on conflict do nothing"
+        f"where {' and '.join(conditions)}"
     )
 
 

@@ -1,78 +1,111 @@
-"""A few plain rows that may all come in: a statement each, and no landing.
+"""A few plain rows that may all come in: one statement for the load, and no landing.
 
 Source systems send row by row, and most rows are good. When every one of a few is plainly
-spelled, breaks no rule, has its parents and is the first of its key, a statement lets it in. When
-that can't be said of all, nothing has happened, and they take the way of others.
+spelled, breaks no rule, has its parents and is the first of its key, one statement writes the rows
+and the load's entry, sent together with the locks: what others wait for is one way to the database
+and the commit. When that can't be said of all, nothing has happened, and they take the way of others.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
-from loader.intake.admit import admitted
+from loader.intake.admit import admissible
 from loader.intake.decode import Batch
-from loader.intake.sql import run
+from loader.intake.receipt import Receipt
+from loader.intake.settle import Options, follow, lock
+from loader.intake.sql import equal, listed, run
 from loader.intake.store import judges_unique
+from loader.intake.warned import find_warnings, may_warn
+from loader.ledger import loads
+from loader.ledger.loads import Origin
 
 MOST = 50
 
 
 def suits(table: Table, batches: list[Batch]) -> bool:
-    """Whether all the rows are plainly spelled and filled, and no rule looks beyond the key."""
+    """Whether all the rows are plainly spelled, and no rule looks beyond the key."""
     return (
         bool(table.primary_key)
-        and sum(batch.received for batch in batches) <= MOST
+        and 0 < sum(batch.received for batch in batches) <= MOST
         and not judges_unique(table)
         and all(not batch.unreadable and _is_plain(table, batch) for batch in batches)
     )
 
 
 def _is_plain(table: Table, batch: Batch) -> bool:
-    there = batch.rows.schema.names
-    for column in table.columns:
-        is_required = column.required or column.name in table.primary_key
-        values = batch.rows.column(column.name).to_pylist() if column.name in there else [None] * batch.received
-        pattern = column.type.plain
-        for value in values:
-            if value is None:
-                if is_required:
-                    return False
-            elif pattern is None or (pattern and not re.fullmatch(pattern, value)):
+    """As :class:`~loader.intake.landing.Plainness` has it, which is for many."""
+    for name in batch.rows.schema.names[1:]:
+        pattern = table.column(name).type.plain
+        for value in batch.rows.column(name).to_pylist():
+            if value is not None and (pattern is None or (pattern and not re.fullmatch(pattern, value))):
                 return False
     return True
 
 
-def bring(connection: Connection, contract: Contract, table: Table, load_id: int, batches: list[Batch]) -> int | None:
-    """Let all the rows in: their number. ``None`` when not all may come in, and nothing has changed."""
+def bring(
+    connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options, batches: list[Batch]
+) -> Receipt | None:
+    """Let all the rows in, from the locks to the receipt; ``None``: not all may come in, and nothing has changed."""
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
-    if not rows:
-        return None
+    given = [
+        _array("bigint", (str(row["_row"]) for row in rows)),
+        *(_array("text", (row.get(name) for row in rows)) for name in table.column_names),
+        literal(json.dumps(loads.entry(table, origin, options.on_reject, contract.fingerprint), ensure_ascii=False)),
+    ]
     plan = _planned(connection, contract, table)
-    written = 0
-    for row in rows:
-        given = [row.get(column) for column in table.column_names]
-        values = ", ".join("null" if value is None else literal(value) for value in given)
-        written += run(connection, f"execute {plan} ({load_id}, {row['_row']}, {values})")
-    if written == len(rows):
-        return written
-    # dearer than a savepoint that is rolled back, and most have no need of one
-    run(connection, f"delete from {table.mirror} where _load_id = {load_id}")
-    return None
+    entered = lock(connection, contract, table, f"execute {plan} ({', '.join(given)})")
+    if not entered:
+        return None
+    receipt = Receipt(
+        entered[0][0], table.source, table.name, origin.door, "succeeded", len(rows), accepted=len(rows), waiting=0,
+        rejected=0, duplicates=0, format=origin.format,
+    )  # fmt: skip
+    if _is_all(contract, table):
+        return receipt
+    warned = replace(receipt, warnings=tuple(find_warnings(connection, contract, table, entered[0][0])))
+    if warned.warnings:
+        loads.close_load(connection, warned)
+    return follow(connection, contract, table, warned)
+
+
+def _is_all(contract: Contract, table: Table) -> bool:
+    """Whether nothing follows when rows have come in: no table waits for them, and no rule only warns."""
+    return not may_warn(table) and not any(contract.children(table))
 
 
 def _planned(connection: Connection, contract: Contract, table: Table) -> str:
-    """The name of the statement that lets one row in if it may: planned once a connection, not once a row."""
-    columns = ", ".join(f"${place}::text as {column.sql}" for place, column in enumerate(table.columns, 3))
-    landing = f"(select $2::bigint as _row, true as _plain, {columns})"
-    statement = admitted(contract, table, "$1", landing, in_bulk=False)
+    """The name of the statement that brings a load: planned once a connection, not once a load.
+
+    Its parameters are arrays of the rows' numbers and of each column's texts, and the ledger's entry.
+    """
+    columns, key = listed(table.column_names), listed(table.primary_key)
+    arrays = [f"${place}" for place in range(1, len(table.columns) + 2)]
+    landing = f"(select *, true as _plain from unnest({', '.join(arrays)}) as given (_row, {columns}))"
+    statement = (
+        f"with good as materialized ({admissible(contract, table, landing, in_bulk=False)} "
+        f"and not exists (select 1 from {table.mirror} as m where {equal(table.primary_key, 'm', 't')})), "
+        f"load as materialized (select {loads.NEXT_ID} as load_id "
+        f"where (select count(distinct ({key})) from good) = cardinality($1)), "
+        f"stored as (insert into {table.mirror} ({columns}, _row, _load_id, _loaded_at) "
+        f"select {columns}, _row, load_id, transaction_timestamp() from good cross join load), "
+        + loads.entered_whole("load", "cardinality($1)", f"${len(arrays) + 1}", numbered=_is_all(contract, table))
+    )
     name: str | None = connection.info.get(statement)
     if name is None:
         name = f"few_{len(connection.info)}"
-        types = ", ".join(["bigint", "bigint", *(["text"] * len(table.columns))])
+        types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
         run(connection, f"prepare {name} ({types}) as {statement}")
         connection.info[statement] = name
     return name
+
+
+def _array(type_: str, values: Iterable[str | None]) -> str:
+    return f"array[{', '.join('null' if value is None else literal(value) for value in values)}]::{type_}[]"

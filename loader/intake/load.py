@@ -140,22 +140,17 @@ def _bring_and_settle(
         received, copied = bulk.bring(connection, contract, table, load_id, all_batches, open_decoder, report.rows)
         return Arrival(received, open_decoder, copied)
 
-    def bring_few(load_id: int) -> Arrival:
-        received = few.bring(connection, contract, table, load_id, begun)
-        if received is not None:
-            return Arrival(received, are_in=True)
-        return Arrival(landing.fill(connection, table, begun, report.rows))
-
-    arrive: Callable[[int], Arrival]
-    if is_large and options.on_reject != "refuse" and bulk.suits(table):
-        arrive = bring_large
-    elif not is_large and few.suits(table, begun):
-        arrive = bring_few
-    else:
-        # without a lock, and so without a number: numbers are in the order of the locks
-        arrive = _landed(report, Arrival(landing.fill(connection, table, all_batches, report.rows)))
     # what the body is, is certain once its first rows have been read
-    return settle(connection, contract, table, replace(origin, format=decoder.found), options, arrive)
+    origin = replace(origin, format=decoder.found)
+    if not is_large and few.suits(table, begun):
+        receipt = few.bring(connection, contract, table, origin, options, begun)
+        if receipt is not None:
+            return receipt
+    if is_large and options.on_reject != "refuse" and bulk.suits(table):
+        return settle(connection, contract, table, origin, options, bring_large)
+    # without a number, for numbers are in the order of the locks, and none is taken yet
+    landed = Arrival(landing.fill(connection, table, all_batches, report.rows))
+    return settle(connection, contract, table, replace(origin, format=decoder.found), options, _landed(report, landed))
 
 
 def _count(batches: list[Batch]) -> int:

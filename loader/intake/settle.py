@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, NestedTransaction
 
@@ -41,13 +42,12 @@ class Arrival:
     """How many rows came.
 
     ``read_again``, when some of them may stand in the mirror already, reads all once more;
-    ``copied`` did when the table was last counted. ``are_in`` when all of them have been let in.
+    ``copied`` did when the table was last counted.
     """
 
     received: int
     read_again: ReadAgain | None = None
     copied: int = 0
-    are_in: bool = False
 
 
 def settle(
@@ -65,7 +65,8 @@ def settle(
     """
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, options.on_reject, contract.fingerprint)
-    return _finish(connection, contract, table, load_id, origin, options, arrive(load_id))
+    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrive(load_id))
+    return follow(connection, contract, table, replace(receipt, format=origin.format))
 
 
 def settle_rejects(connection: Connection, contract: Contract, table: Table, chosen: str, origin: Origin) -> Receipt:
@@ -73,35 +74,31 @@ def settle_rejects(connection: Connection, contract: Contract, table: Table, cho
     lock(connection, contract, table)
     load_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
     arrival = Arrival(landing.fill_from_rejects(connection, table, load_id, chosen))
-    return _finish(connection, contract, table, load_id, origin, KEEP_AND_LOAD, arrival)
+    receipt = judge_and_store(connection, contract, table, load_id, origin.door, KEEP_AND_LOAD, arrival)
+    return follow(connection, contract, table, receipt)
 
 
-def lock(connection: Connection, contract: Contract, table: Table) -> None:
-    """Lock what a load into ``table`` may write, and the parents that must not go meanwhile."""
+def lock(connection: Connection, contract: Contract, table: Table, then: str = "") -> list[tuple[Any, ...]]:
+    """Lock what a load into ``table`` may write, and the parents that must not go meanwhile.
+
+    ``then`` and what is returned are those of :func:`~loader.ledger.loads.lock_tables`.
+    """
     written = contract.descendants(table)
     read = {relationship.parent for key in written for relationship in contract.tables[key].relationships}
-    loads.lock_tables(
+    return loads.lock_tables(
         connection,
         {f"{source}.{name}" for source, name in written},
         {f"{source}.{name}" for source, name in read - written},
+        then,
     )
 
 
-def _finish(
-    connection: Connection,
-    contract: Contract,
-    table: Table,
-    load_id: int,
-    origin: Origin,
-    options: Options,
-    arrival: Arrival,
-) -> Receipt:
-    is_last = not contract.children(table)
-    receipt = judge_and_store(connection, contract, table, load_id, origin.door, options, arrival, is_last=is_last)
-    releases = release(connection, contract, [table], load_id) if receipt.accepted and not is_last else []
-    if not is_last:
-        loads.make_visible(connection, [load_id, *(r.load_id for r in releases if r.load_id)])
-    return replace(receipt, releases=tuple(releases), format=origin.format)
+def follow(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> Receipt:
+    """What follows a load that is entered, until the commit: the releases, and the numbers of all."""
+    assert receipt.load_id is not None, "an entered load has its number"
+    releases = release(connection, contract, [table], receipt.load_id) if receipt.accepted else []
+    loads.make_visible(connection, [receipt.load_id, *(r.load_id for r in releases if r.load_id)])
+    return replace(receipt, releases=tuple(releases))
 
 
 def release(connection: Connection, contract: Contract, changed: list[Table], cause: int) -> list[Receipt]:
@@ -150,21 +147,8 @@ def judge_and_store(
     door: str,
     options: Options,
     arrival: Arrival,
-    *,
-    is_last: bool = False,
 ) -> Receipt:
-    """Verdicts and rows of one load whose landing is filled; its ledger entry is closed.
-
-    ``is_last``: nothing follows, since no table waits for this one.
-    """
-    if arrival.are_in:
-        warnings = tuple(find_warnings(connection, contract, table, load_id))
-        receipt = Receipt(
-            load_id, table.source, table.name, door, "succeeded", arrival.received, accepted=arrival.received,
-            waiting=0, rejected=0, duplicates=0, warnings=warnings,
-        )  # fmt: skip
-        loads.close_load(connection, receipt, is_last=is_last)
-        return receipt
+    """Verdicts and rows of one load whose landing is filled; its ledger entry is closed."""
     before = connection.begin_nested()
     refers_to_itself = any(r.parent == (table.source, table.name) for r in table.relationships)
 
@@ -192,7 +176,7 @@ def judge_and_store(
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
     refresh_statistics(connection, table, receipt.accepted - arrival.copied)
-    loads.close_load(connection, receipt, is_last=is_last)
+    loads.close_load(connection, receipt)
     return receipt
 
 

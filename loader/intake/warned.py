@@ -20,6 +20,15 @@ def let_in(table: Table, load_id: int) -> str:
     )
 
 
+def may_warn(table: Table) -> bool:
+    """Whether the table has a rule that only warns."""
+    return (
+        any(table.warnings())
+        or any(relationship.severity == "warn" for relationship in table.relationships)
+        or any(unique.severity == "warn" for unique in table.unique_rules)
+    )
+
+
 def find_warnings(connection: Connection, contract: Contract, table: Table, load_id: int) -> list[Warned]:
     """What the rows let in break of the rules that only warn."""
     found: list[Warned] = []

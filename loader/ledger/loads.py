@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from loader.contract.model import Table
 from loader.intake.receipt import LISTED, Receipt, RowFault, Warned
+from loader.intake.sql import fetch
 from loader.ledger.models import Clock, Load, Reject
 
 #: The name of a connection's execution option: who is told which table is waited for.
@@ -36,12 +37,18 @@ _CLOSE = (
     .values(finished_at=sa.func.clock_timestamp())
 )
 _TICK = sa.update(_CLOCK).values(last_seq=_CLOCK.c.last_seq + 1).returning(_CLOCK.c.last_seq).cte("tick")
-_CLOSE_AND_NUMBER = _CLOSE.values(seq=sa.select(_TICK.c.last_seq).scalar_subquery())
 _NUMBER = (
     sa.update(_LOADS)
     .where(_LOADS.c.load_id == sa.bindparam("numbered_load_id"))
     .values(seq=sa.select(_TICK.c.last_seq).scalar_subquery())
 )
+#: What is known of a load before its rows are judged, by the ledger's columns.
+_ENTRY = (
+    "source", "table_name", "door", "principal", "file_name", "content_hash", "idempotency_key",
+    "cause_load_id", "op", "format", "on_reject", "contract_fingerprint",
+)  # fmt: skip
+#: SQL for the number of the next load.
+NEXT_ID = "nextval(pg_get_serial_sequence('ledger.loads', 'load_id'))"
 
 
 @dataclass(frozen=True)
@@ -59,25 +66,46 @@ class Origin:
     format: dict[str, Any] | None = None
 
 
+def entry(table: Table, origin: Origin, on_reject: str, fingerprint: str | None) -> dict[str, Any]:
+    """What is known of a load before its rows are judged, by the ledger's columns."""
+    known = (
+        table.source, table.name, origin.door, origin.principal, origin.file_name, origin.content_hash,
+        origin.idempotency_key, origin.cause_load_id, origin.op, origin.format, on_reject, fingerprint,
+    )  # fmt: skip
+    return dict(zip(_ENTRY, known, strict=True))
+
+
 def open_load(connection: Connection, table: Table, origin: Origin, on_reject: str, fingerprint: str) -> int:
     """Enter a running load; its ``load_id``."""
-    entered = {
-        "source": table.source, "table_name": table.name, "door": origin.door, "principal": origin.principal,
-        "status": "running", "file_name": origin.file_name, "content_hash": origin.content_hash,
-        "idempotency_key": origin.idempotency_key, "cause_load_id": origin.cause_load_id, "on_reject": on_reject,
-        "contract_fingerprint": fingerprint, "op": origin.op, "format": origin.format,
-    }  # fmt: skip
+    entered = {"status": "running", **entry(table, origin, on_reject, fingerprint)}
     return int(connection.execute(_OPEN, entered).scalar_one())
 
 
-def close_load(connection: Connection, receipt: Receipt, *, is_last: bool = False) -> None:
-    """Enter what became of the load; ``is_last``: nothing follows but the commit, and it gets its number too."""
+def entered_whole(load: str, rows: str, entry: str, *, numbered: bool) -> str:
+    """The end of a statement ``with … ``: it enters a load all of whose rows came in, and returns its ``load_id``.
+
+    ``load`` is the relation that has the one ``load_id``, or no row, and then there is no load;
+    ``rows`` is SQL for their number, ``entry`` for what :func:`entry` says, as jsonb. ``numbered``:
+    nothing follows but the commit, and the load gets its number too (see :func:`make_visible`).
+    """
+    tick = f"update ledger.clock set last_seq = last_seq + 1 where exists (select 1 from {load}) returning last_seq"
+    return (
+        f"tick as ({tick if numbered else 'select null::bigint as last_seq'}) "
+        f"insert into ledger.loads (load_id, seq, status, received, accepted, finished_at, {', '.join(_ENTRY)}) "
+        "overriding system value select l.load_id, (select last_seq from tick), 'succeeded', "
+        f"{rows}, {rows}, clock_timestamp(), {', '.join(f'e.{name}' for name in _ENTRY)} "
+        f"from {load} as l cross join jsonb_populate_record(null::ledger.loads, {entry}) as e returning load_id"
+    )
+
+
+def close_load(connection: Connection, receipt: Receipt) -> None:
+    """Enter what became of the load."""
     entered = {
         "closed_load_id": receipt.load_id, "status": receipt.status, "received": receipt.received,
         "accepted": receipt.accepted, "waiting": receipt.waiting, "rejected": receipt.rejected,
         "duplicates": receipt.duplicates, "warnings": [vars(warned) for warned in receipt.warnings],
     }  # fmt: skip
-    connection.execute(_CLOSE_AND_NUMBER if is_last else _CLOSE, entered)
+    connection.execute(_CLOSE, entered)
 
 
 def make_visible(connection: Connection, load_ids: list[int]) -> None:
@@ -92,17 +120,9 @@ def make_visible(connection: Connection, load_ids: list[int]) -> None:
 
 def enter_failure(connection: Connection, table: Table, origin: Origin, on_reject: str, message: str) -> int:
     """Enter a load that ended without effect; it counts no rows. Its ``load_id``."""
-    statement = (
-        sa.insert(Load)
-        .values(
-            source=table.source, table_name=table.name, door=origin.door,
-            principal=origin.principal, status="failed", file_name=origin.file_name,
-            content_hash=origin.content_hash, idempotency_key=origin.idempotency_key,
-            on_reject=on_reject, op=origin.op, message=message, finished_at=sa.func.clock_timestamp(),
-        )
-        .returning(Load.load_id)
-    )  # fmt: skip
-    return int(connection.execute(statement).scalar_one())
+    failed = {"status": "failed", "message": message, **entry(table, origin, on_reject, None)}
+    entered = sa.insert(Load).values(**failed, finished_at=sa.func.clock_timestamp()).returning(Load.load_id)
+    return int(connection.execute(entered).scalar_one())
 
 
 def lock_key(connection: Connection, table: Table, principal: str, key: str) -> bool:
@@ -141,33 +161,35 @@ def stands(connection: Connection, receipt: Receipt, origin: Origin) -> bool:
     return connection.execute(found).first() is not None
 
 
-def lock_tables(connection: Connection, exclusive: set[str], shared: set[str]) -> None:
+def lock_tables(connection: Connection, exclusive: set[str], shared: set[str], then: str = "") -> list[tuple[Any, ...]]:
     """Wait for the tables' locks, in one order for everybody, so that nobody waits in a ring.
 
     ``exclusive`` are the tables written, ``shared`` those whose rows must not go meanwhile. Who
     put a callable into the connection's execution options as :data:`WAITING` is told the name of
-    each table that another load holds, before it is waited for.
+    each table that another load holds, before it is waited for. ``then`` is a statement that is
+    sent along, and sees what the locks were waited for; its rows are returned.
     """
     ordered = sorted((_number(f"table {name}"), name) for name in exclusive | shared)
     kinds = [(number, name, "" if name in exclusive else "_shared") for number, name in ordered]
     say = connection.get_execution_options().get(WAITING)
     if say is None:
-        _wait(connection, [f"pg_advisory_xact_lock{kind}({number})" for number, _, kind in kinds])
-        return
+        found = _wait(connection, [f"pg_advisory_xact_lock{kind}({number})" for number, _, kind in kinds], then)
+        return found if then else []
     for number, name, kind in kinds:
         if connection.execute(sa.select(getattr(sa.func, f"pg_try_advisory_xact_lock{kind}")(number))).scalar():
             continue
         say(name)
         _wait_in_turns(connection, f"pg_advisory_xact_lock{kind}({number})")
+    return fetch(connection, then) if then else []
 
 
-def _wait(connection: Connection, takes: list[str]) -> None:
+def _wait(connection: Connection, takes: list[str], then: str = "") -> list[tuple[Any, ...]]:
     """Take locks, as patiently as was said, which holds from here on for the whole transaction."""
     milliseconds = connection.get_execution_options().get(PATIENCE)
     if milliseconds is not None:
         takes = [f"set_config('lock_timeout', '{milliseconds}ms', true)", *takes]
-    # a select list is evaluated from left to right
-    connection.exec_driver_sql(f"select {', '.join(takes)}")
+    # a select list is evaluated from left to right; each statement of a string sees what the one before waited for
+    return fetch(connection, f"select {', '.join(takes)}; {then}")
 
 
 def _wait_in_turns(connection: Connection, take: str) -> None:
