@@ -138,9 +138,13 @@ class Aftermath:
                 receipts.append(loads.read_receipt(self.connection, load_id) or receipt)
         return receipts
 
-    def renewed(self) -> list[Table]:
-        """Tables in which versions stand again: rows may have waited for them."""
-        return [table for table in self.tables if self._holds_any(self.fresh(table))]
+    def renewed(self) -> list[tuple[Table, str]]:
+        """Tables in which versions stand again, and SQL for these, rows ``p``: others may have waited for them."""
+        return [
+            (table, f"(p._load_id, p._row) in (select _load_id, _row from {self.fresh(table)})")
+            for table in self.tables
+            if self._holds_any(self.fresh(table))
+        ]
 
     # -- orphans -------------------------------------------------------------
 
@@ -184,7 +188,8 @@ class Aftermath:
         self._cascades[table.id] = load_id, before + moved
         self._note_bereft(table)
         faults = " union all ".join(
-            f"select c._number, o.place, {parents.missing(relationship)} as fault from pg_temp.moved as c "
+            f"select c._number, o.place, {parents.missing(relationship)} as fault, "
+            f"{parents.awaits(self.contract, table, relationship, 'c')} as awaits from pg_temp.moved as c "
             f"inner join pg_temp.orphan as o on o._load_id = c._load_id and o._row = c._row and o.place = {place}"
             for place, relationship in enumerate(table.relationships)
             if relationship.severity == "error"
@@ -192,12 +197,13 @@ class Aftermath:
         texts = ", ".join(f"{column.type.written(f'm.{column.sql}')} as {column.sql}" for column in table.columns)
         self._run(
             "insert into ledger.rejects (load_id, row, source, table_name, status, rule, column_name, message, "
-            "faults, payload, first_load_id, first_row) "
+            "faults, payload, first_load_id, first_row, awaits) "
             f"select {load_id}, m._number, {literal(table.source)}, {literal(table.name)}, 'waiting', "
             "f.faults -> 0 ->> 'rule', f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
-            f"coalesce(m._payload, (select to_jsonb(t) from (select {texts}) as t)), m._first_load_id, m._first_row "
-            "from pg_temp.moved as m inner join "
-            "(select _number, jsonb_agg(fault order by place) as faults "
+            f"coalesce(m._payload, (select to_jsonb(t) from (select {texts}) as t)), m._first_load_id, m._first_row, "
+            "f.awaits from pg_temp.moved as m inner join "
+            "(select _number, jsonb_agg(fault order by place) as faults, "
+            "(array_agg(awaits order by place) filter (where awaits is not null))[1] as awaits "
             f"from ({faults}) as missing group by _number) as f "
             "on f._number = m._number order by m._number"
         )

@@ -167,10 +167,7 @@ def _waiting(table: Table) -> str:
     names = ", ".join(
         f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
     )
-    return (
-        f"select {names}, w.first_load_id, w.first_row from ledger.rejects as w where w.status = 'waiting' "
-        f"and w.source = {literal(table.source)} and w.table_name = {literal(table.name)}"
-    )
+    return f"select {names}, w.first_load_id, w.first_row from ({parents.waiting(table)}) as w"
 
 
 def _refuse_parents(connection: Connection, contract: Contract, table: Table) -> None:

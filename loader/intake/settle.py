@@ -96,12 +96,23 @@ def lock(connection: Connection, contract: Contract, table: Table, then: str = "
 def follow(connection: Connection, contract: Contract, table: Table, receipt: Receipt) -> Receipt:
     """What follows a load that is entered, until the commit: the releases, and the numbers of all."""
     assert receipt.load_id is not None, "an entered load has its number"
-    releases = release(connection, contract, [table], receipt.load_id) if receipt.accepted else []
+    releases: list[Receipt] = []
+    if receipt.accepted:
+        releases = release(connection, contract, [(table, brought(receipt.load_id))], receipt.load_id)
     loads.make_visible(connection, [receipt.load_id, *(r.load_id for r in releases if r.load_id)])
     return replace(receipt, releases=tuple(releases))
 
 
-def release(connection: Connection, contract: Contract, changed: list[Table], cause: int) -> list[Receipt]:
+#: A table, and SQL that is true of the rows ``p`` of its mirror that have come into it.
+Came = tuple[Table, str]
+
+
+def brought(load_id: int) -> str:
+    """SQL that is true of the rows ``p`` of a mirror that a load brought."""
+    return f"p._load_id = {load_id}"
+
+
+def release(connection: Connection, contract: Contract, changed: list[Came], cause: int) -> list[Receipt]:
     """Let in the rows that waited for what came into ``changed``, those that waited for these, and so on.
 
     ``cause`` is the load that brought it.
@@ -109,23 +120,21 @@ def release(connection: Connection, contract: Contract, changed: list[Table], ca
     releases: list[Receipt] = []
     changed = list(changed)
     while changed:
-        parent = changed.pop(0)
+        parent, came = changed.pop(0)
         children = {
             child.id: child for child, relationship in contract.children(parent) if relationship.severity == "error"
         }
         for child in parents.with_waiting(connection, list(children.values())):
-            run(connection, f"create temp table let_in on commit drop as {parents.releasable(contract, child)}")
-            if not (rows := count(connection, "let_in")):
-                run(connection, "drop table pg_temp.let_in")
-                continue
+            rows = parents.find_releasable(connection, contract, child, parent, came)
             if rows >= landing.BULK:
                 run(connection, "analyze pg_temp.let_in")
-            origin = Origin("release", "gatehouse", cause_load_id=cause)
-            receipt = judge_kept(connection, contract, child, "select reject_id from pg_temp.let_in", origin)
+            if rows:
+                origin = Origin("release", "gatehouse", cause_load_id=cause)
+                receipt = judge_kept(connection, contract, child, "select reject_id from pg_temp.let_in", origin)
+                releases.append(receipt)
+                if receipt.accepted and receipt.load_id is not None:
+                    changed.append((child, brought(receipt.load_id)))
             run(connection, "drop table pg_temp.let_in")
-            releases.append(receipt)
-            if receipt.accepted:
-                changed.append(child)
     return releases
 
 
@@ -166,7 +175,7 @@ def judge_and_store(
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
     if arrival.read_again is not None:
         land_refused(connection, arrival.read_again)
-    _find_repeats_among_waiting(connection, table)
+    _find_repeats_among_waiting(connection, contract, table)
     status = "succeeded"
     if options.on_reject == "refuse" and count(connection, "fault") + count(connection, "unreadable"):
         status = "refused"
@@ -180,16 +189,15 @@ def judge_and_store(
     return receipt
 
 
-def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
+def _find_repeats_among_waiting(connection: Connection, contract: Contract, table: Table) -> None:
     """A row equal to one that waits already, in the ledger or in this load, is a duplicate.
 
     Where arrival orders versions, only of the one that came last under its key: what was changed
     and changed back is changed.
     """
-    waits = f"w.status = 'waiting' and w.source = {literal(table.source)} and w.table_name = {literal(table.name)}"
     key = listed(table.primary_key)
     mine = (
-        f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as payload "
+        f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as payload, f.awaits "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
         "inner join pg_temp.candidate as c on c._row = f._row where f.verdict = 'waiting'"
     )
@@ -197,15 +205,16 @@ def _find_repeats_among_waiting(connection: Connection, table: Table) -> None:
         typed = (f"{parents.from_payload(table.column(name))} as {identifier(name)}" for name in table.primary_key)
         before = (
             f"select distinct on ({key}) {key}, payload from (select {', '.join(typed)}, w.payload, w.first_load_id, "
-            f"w.first_row from ledger.rejects as w where {waits}) as w where ({key}) in (select {key} from mine) "
+            f"w.first_row from ({parents.waiting(table)}) as w) as w where ({key}) in (select {key} from mine) "
             f"order by {key}, first_load_id desc, first_row desc"
         )
         same_place = equal(table.primary_key, "b", "m")
         last = f"lag(m.payload) over (partition by {listed(table.primary_key, 'm')} order by m._row)"
     else:
+        among = parents.waiting_for(contract, table, "select unnest(awaits) from mine")
         before = (
-            f"select distinct w.payload from ledger.rejects as w where {waits} "
-            "and w.payload in (select payload from mine)"
+            # what is equal lacks the same parents, whichever of them it is entered under
+            f"select distinct w.payload from ({among}) as w where w.payload in (select payload from mine)"
         )
         same_place = "b.payload = m.payload"
         last = "lag(m.payload) over (partition by m.payload order by m._row)"
@@ -251,14 +260,15 @@ def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
     source, name = literal(table.source), literal(table.name)
     columns = (
         "load_id, row, source, table_name, status, rule, column_name, message, faults, payload, "
-        "first_load_id, first_row"
+        "first_load_id, first_row, awaits"
     )
     run(
         connection,
         f"insert into ledger.rejects ({columns}) "
         f"select {load_id}, f._row, {source}, {name}, f.verdict, f.faults -> 0 ->> 'rule', "
         "f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
-        f"{landing.payload_of('l')}, coalesce(a.load_id, {load_id}), coalesce(a.row, f._row) "
+        f"{landing.payload_of('l')}, coalesce(a.load_id, {load_id}), coalesce(a.row, f._row), "
+        "case when f.verdict = 'waiting' then f.awaits[1] end "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
         "left join pg_temp.arrived as a on a._row = f._row order by f._row",
     )
@@ -269,7 +279,7 @@ def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
         connection,
         f"insert into ledger.rejects ({columns}) "
         f"select {load_id}, _row, {source}, {name}, 'rejected', rule, column_name, message, "
-        f"{fault}, payload, {load_id}, _row from pg_temp.unreadable order by _row",
+        f"{fault}, payload, {load_id}, _row, null from pg_temp.unreadable order by _row",
     )
 
 

@@ -23,7 +23,7 @@ from loader.intake import landing, lineage
 from loader.intake.aftermath import Aftermath, Bereft, CanNotStand, key_text
 from loader.intake.attempt import Waiting, attempt
 from loader.intake.receipt import Receipt
-from loader.intake.settle import Options, judge_kept, lock, release
+from loader.intake.settle import Options, brought, judge_kept, lock, release
 from loader.intake.sql import equal, fetch, listed, run
 from loader.ledger import loads
 from loader.ledger.loads import Origin
@@ -192,8 +192,8 @@ def _undo(connection: Connection, contract: Contract, table: Table, load_id: int
     loads.close_load(connection, receipt)
     cascades = aftermath.close()
     releases = _judge_dismissed(connection, contract, table, load_id, undo_id) if restores else []
-    changed = aftermath.renewed() + ([table] if any(r.accepted for r in releases) else [])
-    releases += release(connection, contract, list({t.id: t for t in changed}.values()), undo_id)
+    changed = aftermath.renewed() + [(table, brought(r.load_id)) for r in releases if r.accepted and r.load_id]
+    releases += release(connection, contract, changed, undo_id)
     loads.make_visible(connection, [undo_id, *(r.load_id for r in (*cascades, *releases) if r.load_id)])
     plan = Plan(
         load_id, table.source, table.name, retracted, restored, gone, standing_again, keys, dismissed,

@@ -175,6 +175,8 @@ class Reject(Base):
     dismissed_by: Mapped[str | None]
     dismissed_why: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+    #: Of a row that waits: under which name, of one parent that it lacks; NULL: it is asked about whatever comes.
+    awaits: Mapped[bytes | None]
 
     __table_args__ = (
         sa.UniqueConstraint("load_id", "row"),
@@ -186,6 +188,7 @@ class Reject(Base):
             "rejects_waiting_idx",
             "source",
             "table_name",
+            "awaits",
             postgresql_where=sa.text("status = 'waiting'"),
         ),
         sa.Index("rejects_status_idx", "status", "source", "table_name", sa.text("reject_id desc")),

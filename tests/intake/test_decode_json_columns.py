@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loader.intake.decode.json import NdjsonDecoder
@@ -99,6 +99,10 @@ _pieces = st.sampled_from(
 )
 
 
+_SEEDED = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@_SEEDED
 @given(st.lists(st.dictionaries(_names, _values, max_size=4), min_size=1, max_size=5), st.booleans(), st.booleans())
 def test_any_objects(objects: list[dict[str, Any]], is_dense: bool, is_ascii: bool) -> None:
     separators = (",", ":") if is_dense else (", ", ": ")
@@ -109,6 +113,7 @@ def test_any_objects(objects: list[dict[str, Any]], is_dense: bool, is_ascii: bo
         assert not is_ascii  # half a surrogate pair, which no text has
 
 
+@_SEEDED
 @given(st.lists(_pieces, max_size=12), st.integers(0, 40))
 def test_any_signs_in_the_midst(pieces: list[bytes], place: int) -> None:
     good = b'{"id": 1, "word": "a: b", "price": 1.5}\n'

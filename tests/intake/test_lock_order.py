@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from loader.intake.settle import lock
-from loader.ledger.loads import lock_tables
+from loader.intake.sql import fetch
+from loader.ledger import loads
 from tests.intake.lab import Lab
 
 NAMES = {f"lab.table_{number}" for number in range(12)}
@@ -22,12 +24,13 @@ def locks_taken(engine: sa.Engine, exclusive: set[str], shared: set[str]) -> lis
     """The keys of the locks, in the order in which PostgreSQL was asked for them."""
     taken: list[int] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def note(connection: sa.Connection, statement: str) -> list[tuple[Any, ...]]:
         taken.extend(int(number) for number in re.findall(r"pg_advisory_xact_lock(?:_shared)?\((-?\d+)\)", statement))
+        return fetch(connection, statement)
 
-    with engine.begin() as connection:
-        sa.event.listen(connection, "before_cursor_execute", note)
-        lock_tables(connection, exclusive, shared)
+    with engine.begin() as connection, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loads, "fetch", note)
+        loads.lock_tables(connection, exclusive, shared)
     return taken
 
 

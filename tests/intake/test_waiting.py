@@ -7,9 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.intake.lab import Lab
+from loader.contract.model import Contract
+from loader.intake import parents
+from loader.migrate import migrate
+from tests.intake.lab import Lab, parent, table
 
 MONDAY, TUESDAY, WEDNESDAY = (f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3))
+
+
+@pytest.fixture(autouse=True, params=["all are asked", "those that wait for it"])
+def found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How those who wait are found when a parent comes: by two ways, and with the same end."""
+    if request.param == "those that wait for it":
+        monkeypatch.setattr(parents, "FEW", 0)
 
 
 def statuses(lab: Lab, name: str) -> list[tuple[str, int | None]]:
@@ -175,3 +185,36 @@ def test_many_waiting_rows_come_in_together(lab: Lab) -> None:
     assert lab.mirror("shops") == []
     receipts = [lab.rows("regions", key) for key in range(3)]
     assert [receipt.releases[0].accepted for receipt in receipts] == [2000] * 3
+
+
+def test_who_waits_by_other_relationships_than_the_contracts_is_asked_too(lab: Lab) -> None:
+    lab.rows("visits", (1, "A", 1, 7))  # lacks its room, and its shop
+    visits = lab.table("visits")
+    changed = lab.with_table(replace(visits, relationships=visits.relationships[1:]))
+    assert changed.rows("shops", (7, None)).releases[0].accepted == 1
+
+
+def test_who_waits_under_no_name_is_asked_whatever_comes_and_has_one_then(lab: Lab) -> None:
+    lab.rows("shops", (1, 10), (2, 11))
+    lab.query_and_commit("update ledger.rejects set awaits = null")  # as it was before there were names
+    assert lab.rows("shops", (1, 10)).duplicates == 1
+    assert lab.rows("regions", 10).releases[0].accepted == 1
+    assert lab.query("select awaits is null from ledger.rejects where status = 'waiting'") == [(False,)]
+    assert lab.rows("regions", 11).releases[0].accepted == 1
+
+
+@pytest.mark.parametrize(("child", "key", "named"), [
+    ("numeric(6,2)", "7.50", True),
+    ("bigint", "7", True),
+    ("double precision", "7.5", False),  # which of its values are equal to a number is not for us to say
+])  # fmt: skip
+def test_keys_of_different_types_meet(lab: Lab, child: str, key: str, named: bool) -> None:
+    made = table("shops", "id integer!", f"region {child}", relationships=(parent("region", "regions"),))
+    above = table("regions", "id numeric(8,3)!")
+    changed = replace(lab, contract=Contract("lab", {("lab", t.name): t for t in (made, above)}, "types"))
+    for name in ("shops", "regions"):
+        lab.query_and_commit(f"drop table staging_lab.{name} cascade; drop table staging_lab.{name}__history cascade")
+    migrate(lab.engine, changed.contract)
+    assert changed.rows("shops", (1, key), (2, "9")).waiting == 2
+    assert changed.query("select bool_and(awaits is not null) from ledger.rejects") == [(named,)]
+    assert changed.rows("regions", f"{key}0" if "." in key else key).releases[0].accepted == 1
