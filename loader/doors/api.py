@@ -36,7 +36,7 @@ from loader.intake.load import (
 from loader.intake.receipt import Receipt
 from loader.intake.undo import NoSuchLoad, UndoRefused, undo
 from loader.ledger.loads import Origin, read_receipt
-from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES, Load, Progress, Reject
+from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES, Load, Progress, Reject, shown
 from loader.ledger.progress import running_load, running_loads
 
 api = Blueprint("api", __name__)
@@ -439,7 +439,7 @@ def _table(source: str, name: str) -> Table:
 
 
 def _rejects_query() -> sa.Select[Any]:
-    query = sa.select(Reject.__table__).order_by(Reject.reject_id.desc())
+    query = sa.select(*shown(Reject)).order_by(Reject.reject_id.desc())
     query = _filtered(query, Reject, REJECT_STATUSES)
     if "load_id" in request.args:
         query = query.where(Reject.load_id == _integer("load_id"))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from loader.contract.model import KNOWN_DOORS
-from loader.ledger.models import LOAD_OPS, LOAD_STATUSES, REJECT_STATUSES, Base, Load, Reject
+from loader.ledger.models import LOAD_OPS, LOAD_STATUSES, REJECT_STATUSES, Base, Load, Reject, shown
 
 Schema = dict[str, Any]
 
@@ -53,7 +53,7 @@ def named(name: str) -> Schema:
 def entry(model: type[Base], enums: dict[str, tuple[str, ...]], description: str) -> Schema:
     """The schema of a ledger entry as the API gives it: moments are text, in ISO 8601."""
     members: dict[str, Schema] = {}
-    for column in sa.inspect(model).columns:
+    for column in shown(model):
         schema: Schema = {}
         match column.type:
             case sa.BigInteger():

@@ -28,6 +28,10 @@ _NAMES = {
 }
 
 
+#: Of a column that serves a search, and says nothing to who reads a list.
+_INNER = {"inner": True}
+
+
 class Base(DeclarativeBase):
     metadata = sa.MetaData(schema=SCHEMA, naming_convention=_NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
@@ -46,6 +50,11 @@ def _identity() -> Mapped[int]:
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} in ({', '.join(repr(value) for value in values)})"
+
+
+def shown(model: type[Base]) -> list[sa.ColumnElement[Any]]:
+    """The columns that lists in the API and on pages have."""
+    return [column for column in sa.inspect(model).columns if not column.info.get("inner")]
 
 
 class Load(Base):
@@ -176,7 +185,7 @@ class Reject(Base):
     dismissed_why: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
     #: Of a row that waits: under which name, of one parent that it lacks; NULL: it is asked about whatever comes.
-    awaits: Mapped[bytes | None]
+    awaits: Mapped[bytes | None] = mapped_column(info=_INNER)
 
     __table_args__ = (
         sa.UniqueConstraint("load_id", "row"),

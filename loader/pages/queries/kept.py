@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 
-from loader.ledger.models import Load, Reject
+from loader.ledger.models import Load, Reject, shown
 from loader.pages.masking import Masks
 
 PAGE = 20
@@ -123,7 +123,7 @@ _SHOWN = sa.literal_column(
 def list_rows(connection: Connection, chosen: Filter, page: int, size: int = PAGE) -> list[Any]:
     """One page of rows: of one load in its own order, else the newest first; pages from 1."""
     order = (Reject.row,) if chosen.load_id is not None else (Reject.reject_id.desc(),)
-    columns = [column for column in Reject.__table__.columns if column.name != "payload"]
+    columns = [column for column in shown(Reject) if column.key != "payload"]
     query = chosen.apply(sa.select(*columns, _SHOWN.label("payload"))).order_by(*order)
     return list(connection.execute(query.limit(size).offset((page - 1) * size)))
 
