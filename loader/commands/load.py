@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import sqlalchemy as sa
 
 from loader.commands.common import (
     ALL_IN,
@@ -15,7 +14,6 @@ from loader.commands.common import (
     SOME_KEPT_BACK,
     contract_of,
     find_table,
-    only_table,
     open_database,
     person,
     printable,
@@ -28,7 +26,6 @@ from loader.intake.delete import why_not
 from loader.intake.load import LoadFailed, Options, load_file
 from loader.intake.load import replay as replay_rows
 from loader.intake.receipt import Receipt
-from loader.ledger.models import Reject
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -187,13 +184,8 @@ def replay(
     contract = contract_of(settings)
     table = find_table(contract, table_id)
     engine = open_database(settings)
-    chosen = list(reject_ids)
-    if not chosen:
-        with engine.connect() as connection:
-            query = sa.select(Reject.reject_id).where(Reject.status.in_(["rejected", "waiting"]))
-            chosen = list(connection.scalars(only_table(query, Reject, table_id)))
     try:
-        receipt = replay_rows(engine, contract, table, chosen, person(), wait_seconds, say_waiting)
+        receipt = replay_rows(engine, contract, table, reject_ids or None, person(), wait_seconds, say_waiting)
     except LoadFailed as error:
         outcome = error.outcome.lower() if error.is_unknown else "the rows are as they were"
         click.echo(f"replay: {outcome}: {error}", err=True)

@@ -360,29 +360,25 @@ def post_replay() -> ResponseReturnValue:
         ids = [int(i) if type(i) is float and i.is_integer() and abs(i) < 2**53 else i for i in ids]
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
         return problem(400, "`reject_ids` is a list of numbers.")
-    query = sa.select(Reject.reject_id, Reject.source, Reject.table_name).where(
-        Reject.status.in_(["rejected", "waiting"])
-    )
+    query = sa.select(Reject.source, Reject.table_name).distinct().where(Reject.status.in_(["rejected", "waiting"]))
     if ids is not None:
         query = query.where(Reject.reject_id.in_(ids))
     elif isinstance(body.get("source"), str) and isinstance(body.get("table"), str):
-        query = query.where(Reject.source == body["source"], Reject.table_name == body["table"])
+        query = query.where(Reject.source == body["source"], Reject.table_name == body["table"]).limit(1)
     else:
         return problem(400, "Send `reject_ids`, or `source` and `table`.")
     here = gatehouse()
-    by_table: dict[tuple[str, str], list[int]] = {}
     with here.engine.connect() as connection:
-        for row in connection.execute(query):
-            by_table.setdefault((row.source, row.table_name), []).append(row.reject_id)
-    for key in by_table:
+        tables = sorted((row.source, row.table_name) for row in connection.execute(query))
+    for key in tables:
         if closed := _table(*key).closed_to("api"):
             return problem(403, closed)
     receipts: list[dict[str, Any]] = []
     with patience(_LOCK_SECONDS) as seconds_left:
-        for key, chosen in sorted(by_table.items()):
+        for key in tables:
             table = _table(*key)
             try:
-                receipt = replay(here.engine, here.contract(), table, chosen, g.principal, lock_seconds=seconds_left())
+                receipt = replay(here.engine, here.contract(), table, ids, g.principal, lock_seconds=seconds_left())
             except LoadFailed as error:
                 current_app.logger.error("replay into %s by %s: %s", table.id, g.principal, error.message)
                 words = f"The rows of {table.id} and of tables after it are as they were: {error.message}."

@@ -35,6 +35,9 @@ COPY_SIZE = 1 << 20
 _TABLES = ("landing", "unreadable", "arrived", "rest", "candidate", "fault", "repeated", "contest", "spoken_against")
 #: SQL: a kept row is taken up again.
 NOT_DISMISSED = "dismissed_at = null, dismissed_by = null, dismissed_why = null"
+#: SQL: rows ``c`` of ``candidate`` that nothing has refused so far.
+STANDS = "c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
+ACCEPTED = f"pg_temp.candidate as c where {STANDS}"
 _QUOTED = arrow_csv.WriteOptions(include_header=False)
 
 

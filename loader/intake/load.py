@@ -17,7 +17,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -273,22 +273,26 @@ def replay(
     engine: Engine,
     contract: Contract,
     table: Table,
-    reject_ids: list[int],
+    reject_ids: Iterable[int] | None,
     principal: str,
     lock_seconds: float | None = None,
     waiting: Waiting | None = None,
 ) -> Receipt:
     """Judge kept rows again, as they stand in the ledger now; a load of door ``replay``.
 
-    Rows that could not be read, or that name a column the table does not have, stay as they
-    are: their other values alone would not be what was sent. So do the keys of deletes. Raises
-    :class:`LoadFailed`, and then they stay as they are too; ``lock_seconds`` and ``waiting`` are
-    those of :func:`load`.
+    ``None`` are all that the table has. Rows that could not be read, or that name a column the
+    table does not have, stay as they are: their other values alone would not be what was sent. So
+    do the keys of deletes. Raises :class:`LoadFailed`, and then all stay as they are;
+    ``lock_seconds`` and ``waiting`` are those of :func:`load`.
     """
+    these = "true"
+    if reject_ids is not None:
+        array = "{" + ",".join(str(int(number)) for number in reject_ids) + "}"
+        these = f"r.reject_id = any({literal(array)}::bigint[])"
     chosen = (
         "select r.reject_id from ledger.rejects as r where r.status in ('rejected', 'waiting') "
         f"and r.source = {literal(table.source)} and r.table_name = {literal(table.name)} "
-        f"and r.reject_id = any({literal(_array(reject_ids))}::bigint[]) and {landing.is_whole(table, 'r')}"
+        f"and {these} and {landing.is_whole(table, 'r')}"
     )
     origin = Origin("replay", principal)
 
@@ -296,10 +300,6 @@ def replay(
         return settle_rejects(connection, contract, table, chosen, origin)
 
     return attempt(engine, table, origin, KEEP_AND_LOAD, work, lock_seconds=lock_seconds, waiting=waiting)
-
-
-def _array(numbers: list[int]) -> str:
-    return "{" + ",".join(str(int(number)) for number in numbers) + "}"
 
 
 def _came_before(connection: Connection, table: Table, origin: Origin, unless_loaded: bool) -> Receipt | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import Column, Contract, Relationship, Table
 from loader.contract.types import identifier, literal
-from loader.intake import lineage
+from loader.intake import landing, lineage
 from loader.intake.judge import fault
 from loader.intake.sql import fetch, run
 
@@ -30,7 +30,7 @@ def set_waiting(connection: Connection, contract: Contract, table: Table) -> Non
     while True:
         found = " union all ".join(
             f"select c._row, {missing(relationship)} as fault, {awaits(contract, table, relationship, 'c')} as awaits "
-            f"from {_live()} "
+            f"from {landing.ACCEPTED} "
             f"and {orphan(contract, table, relationship, 'c')}"
             for relationship in stopping
         )
@@ -158,8 +158,8 @@ def _named(contract: Contract, table: Table, relationship: Relationship, columns
 def _mark(contract: Contract, table: Table) -> bytes:
     """What changes when the contract says another thing of the table's parents."""
     said = [
-        (r.parent, r.where, [(own, table.column(own).type.sql) for own in r.columns],
-         [(field, contract.tables[r.parent].column(field).type.sql) for field in r.parent_columns])
+        (r.parent, r.where, [(own, table.column(own).type) for own in r.columns],
+         [(field, contract.tables[r.parent].column(field).type) for field in r.parent_columns])
         for r in _stopping(table)
     ]  # fmt: skip
     digest = hashlib.sha256(repr(said).encode()).digest()
@@ -202,11 +202,6 @@ def with_waiting(connection: Connection, tables: list[Table]) -> list[Table]:
         for table in tables
     )
     return [table for table, waits in zip(tables, fetch(connection, f"select {asked}")[0], strict=True) if waits]
-
-
-def _live() -> str:
-    """Rows of this load that nothing has refused so far."""
-    return "pg_temp.candidate as c where c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
 
 
 def orphan(

@@ -20,9 +20,6 @@ from loader.intake.judge import fault
 from loader.intake.row_set import RowSet
 from loader.intake.sql import cursor, equal, fetch, listed, run, same
 
-_IS_ACCEPTED = "c._ok and not exists (select 1 from pg_temp.fault as f where f._row = c._row)"
-_ACCEPTED = f"pg_temp.candidate as c where {_IS_ACCEPTED}"
-
 
 def judges_unique(table: Table) -> bool:
     """Whether a ``unique`` rule that refuses goes beyond the primary key."""
@@ -216,13 +213,13 @@ def _clashes(table: Table, rule: UniqueRule, load_id: int) -> str:
 
 def _write(connection: Connection, table: Table, load_id: int) -> None:
     columns = listed(table.column_names)
-    expected = fetch(connection, f"select count(*) from {_ACCEPTED}")[0][0]
+    expected = fetch(connection, f"select count(*) from {landing.ACCEPTED}")[0][0]
     if expected >= landing.BULK:
         expected -= _take_repeats(connection, table, load_id)
     written = run(
         connection,
         f"insert into {table.mirror} ({columns}, _load_id, _row, _loaded_at) "
-        f"select {columns}, {load_id}, c._row, transaction_timestamp() from {_ACCEPTED} "
+        f"select {columns}, {load_id}, c._row, transaction_timestamp() from {landing.ACCEPTED} "
         f"and not {lineage.was_deleted(table, 'c')} on conflict do nothing",
     )
     if written != expected:
@@ -246,7 +243,7 @@ def _take_repeats(connection: Connection, table: Table, load_id: int) -> int:
         connection,
         f"with taken as (delete from pg_temp.candidate as c using {table.mirror} as m "
         f"where {equal(table.primary_key, 'm', 'c')} and m._load_id <> {load_id} "
-        f"and {same(table.column_names, 'm', 'c')} and {is_alone} and {_IS_ACCEPTED} returning c._row) "
+        f"and {same(table.column_names, 'm', 'c')} and {is_alone} and {landing.STANDS} returning c._row) "
         "insert into pg_temp.repeated select _row from taken",
     )
 
@@ -294,12 +291,12 @@ def _gather(connection: Connection, table: Table, load_id: int) -> None:
     run(
         connection,
         "create temp table contested on commit drop as "
-        f"select distinct {listed(key, 'c')} from {_ACCEPTED} and not {in_mirror}",
+        f"select distinct {listed(key, 'c')} from {landing.ACCEPTED} and not {in_mirror}",
     )
     run(connection, "analyze pg_temp.contested")
     versions = (
         f"select {listed(columns, 'c')}, {load_id}::bigint as _load_id, c._row, "
-        f"transaction_timestamp() as _loaded_at, false as _gone from {_ACCEPTED} and not {in_mirror} "
+        f"transaction_timestamp() as _loaded_at, false as _gone from {landing.ACCEPTED} and not {in_mirror} "
         f"union all select {listed(columns, 'm')}, m._load_id, m._row, m._loaded_at, false "
         f"from {table.mirror} as m inner join pg_temp.contested as k on {equal(key, 'm', 'k')} "
         f"union all select {listed(columns, 'd')}, d._load_id, d._row, d._loaded_at, true "

@@ -119,6 +119,13 @@ class Load(Base):
             postgresql_where=sa.text("content_hash is not null"),
         ),
         sa.Index("loads_deletes_idx", "source", "table_name", postgresql_where=sa.text("op = 'delete'")),
+        sa.Index(
+            "loads_senders_keys_idx",
+            "principal",
+            "idempotency_key",
+            postgresql_where=sa.text("idempotency_key is not null"),
+        ),
+        sa.Index("loads_in_vain_idx", "status", "load_id", postgresql_where=sa.text("status in ('refused', 'failed')")),
         sa.Index("loads_cause_idx", "cause_load_id", postgresql_where=sa.text("cause_load_id is not null")),
         sa.Index("loads_finished_idx", "finished_at"),
     )

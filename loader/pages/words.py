@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint
 
 from loader.contract.model import Freshness
+from loader.intake.decode.said import DECIMALS, SEPARATORS
 
 #: A whole number of things that a message of a build counts; years and names are none.
 _COUNT = re.compile(r"(?<![\w.,:-])\d{4,}(?= (?:rows|results|loads|models|tests)\b)")
@@ -82,7 +84,31 @@ def sentence(message: str) -> str:
     return ended if begins_with_a_name else ended[0].upper() + ended[1:]
 
 
+def read_as(found: dict[str, Any]) -> str:
+    """What a body turned out to be: ``CSV in utf-8, tab between fields, " around them, decimal comma``."""
+    said = [str(found["format"]).upper()]
+    if "sheet" in found:
+        said[0] += f", sheet {found['sheet']}"
+    if "encoding" in found:
+        said[0] += f" in {found['encoding']}"
+    if found.get("bom"):
+        said[0] += " with its mark"
+    if "separator" in found:
+        said.append(f"{_word(SEPARATORS, found['separator'])} between fields")
+    if "quote" in found:
+        said.append(f"{found['quote']} around them where need be")
+    if "decimal" in found:
+        said.append(f"decimal {_word(DECIMALS, found['decimal'])}")
+    if "packed" in found:
+        said.append(f"packed as {found['packed']}")
+    return ", ".join(said)
+
+
+def _word(signs: dict[str, str], sign: str) -> str:
+    return next((word for word, meant in signs.items() if meant == sign and word.isalpha()), sign)
+
+
 def register(blueprint: Blueprint) -> None:
     """Make these filters of every template."""
-    for word in (number, counted, grouped, span, seconds, moment, ago, promise, sentence):
+    for word in (number, counted, grouped, span, seconds, moment, ago, promise, sentence, read_as):
         blueprint.add_app_template_filter(word, word.__name__)

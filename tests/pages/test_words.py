@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_a_clock_time_that_nobody_can_tell(local: str, said: str) -> None:
 )
 def test_zones_that_this_machine_knows(name: str, known: bool) -> None:
     assert is_zone(name) is known
+
+
+@pytest.mark.parametrize(("found", "said"), [
+    ({"format": "ndjson", "encoding": "utf-8"}, "NDJSON in utf-8"),
+    ({"format": "csv", "encoding": "utf-16-le", "bom": True, "separator": "\t", "quote": "'", "decimal": ",",
+      "packed": "gzip"},
+     "CSV in utf-16-le with its mark, tab between fields, ' around them where need be, decimal comma, packed as gzip"),
+    ({"format": "xlsx", "sheet": "<Prices>"}, "XLSX, sheet <Prices>"),
+])  # fmt: skip
+def test_what_a_body_was_read_as(found: dict[str, Any], said: str) -> None:
+    assert words.read_as(found) == said
