@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import psycopg2.errors
 import sqlalchemy as sa
 
 from loader.commands.common import open_database, person
@@ -35,9 +36,7 @@ def dismiss(settings: Settings, reject_ids: tuple[int, ...], load_id: int | None
             if not chosen:
                 raise Remedy(f"Load {load_id} has no open row.", "`loader rejects` lists those there are.")
             count = dismissals.dismiss(connection, chosen, person(), why.strip())
-    except sa.exc.OperationalError as error:
-        if getattr(error.orig, "pgcode", None) != "55P03":  # lock_not_available
-            raise
+    except psycopg2.errors.LockNotAvailable as error:
         raise Remedy(
             "A load into the table is still at work.", "Nothing was dismissed: try again when it has ended."
         ) from error

@@ -129,7 +129,7 @@ class LiveContract:
         for path in project_files(self._settings.project_dir, self._read_project()):
             try:
                 status = path.stat()
-            except FileNotFoundError:
+            except OSError:
                 continue
             found.append((str(path), status.st_mtime_ns, status.st_size))
         return tuple(found)

@@ -360,6 +360,7 @@ def post_replay() -> ResponseReturnValue:
         ids = [int(i) if type(i) is float and i.is_integer() and abs(i) < 2**53 else i for i in ids]
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
         return problem(400, "`reject_ids` is a list of numbers.")
+    ids = ids and [i for i in ids if abs(i) < 2**63]  # there are no others
     query = sa.select(Reject.source, Reject.table_name).distinct().where(Reject.status.in_(["rejected", "waiting"]))
     if ids is not None:
         query = query.where(Reject.reject_id.in_(ids))

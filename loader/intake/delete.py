@@ -117,7 +117,7 @@ def _rank(connection: Connection, table: Table, load_id: int) -> None:
         "create temp table known on commit drop as "
         f"select {key}, {valid} as _valid, _first_load_id, _first_row, _gone "
         f"from ({lineage.versions(table, 'pg_temp.named')}) as v "
-        f"union all select {key}, {valid}, first_load_id, first_row, false from ({_waiting(table)}) as w "
+        f"union all select {key}, {valid}, _first_load_id, _first_row, false from ({_waiting(table)}) as w "
         f"where ({key}) in (select {key} from pg_temp.named)",
     )
     stated = f"c.{valid}" if table.valid_from else "null"
@@ -167,7 +167,7 @@ def _waiting(table: Table) -> str:
     names = ", ".join(
         f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
     )
-    return f"select {names}, w.first_load_id, w.first_row from ({parents.waiting(table)}) as w"
+    return f"select {names}, w.first_load_id as _first_load_id, w.first_row as _first_row from ({parents.waiting(table)}) as w"
 
 
 def _refuse_parents(connection: Connection, contract: Contract, table: Table) -> None:

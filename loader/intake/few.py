@@ -8,6 +8,7 @@ and the commit. When that can't be said of all, nothing has happened, and they t
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from loader.intake.admit import admissible
 from loader.intake.decode import Batch
 from loader.intake.receipt import Receipt
 from loader.intake.settle import Options, follow, lock
-from loader.intake.sql import equal, listed, run
+from loader.intake.sql import equal, listed
 from loader.intake.store import judges_unique
 from loader.intake.warned import find_warnings, may_warn
 from loader.ledger import loads
@@ -60,8 +61,16 @@ def bring(
         *(_array("text", (row.get(name) for row in rows)) for name in table.column_names),
         literal(json.dumps(loads.entry(table, origin, options.on_reject, contract.fingerprint), ensure_ascii=False)),
     ]
-    plan = _planned(connection, contract, table)
-    entered = lock(connection, contract, table, f"execute {plan} ({', '.join(given)})")
+    statement = _statement(contract, table)
+    name = connection.info.get(statement)
+    preparing = ""
+    if name is None:  # behind the locks: it locks the tables, and must not wait for these for ever
+        name = f"few_{next(_numbers)}"
+        types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
+        preparing = f"prepare {name} ({types}) as {statement}; "
+    executing = f"set local plan_cache_mode = force_generic_plan; execute {name} ({', '.join(given)})"
+    entered = lock(connection, contract, table, preparing + executing)
+    connection.info[statement] = name
     if not entered:
         return None
     receipt = Receipt(
@@ -81,30 +90,28 @@ def _is_all(contract: Contract, table: Table) -> bool:
     return not may_warn(table) and not any(contract.children(table))
 
 
-def _planned(connection: Connection, contract: Contract, table: Table) -> str:
-    """The name of the statement that brings a load: planned once a connection, not once a load.
+#: Of the statements that connections have prepared.
+_numbers = itertools.count()
+
+
+def _statement(contract: Contract, table: Table) -> str:
+    """SQL that brings a load, or does nothing; prepared once a connection, and planned once.
 
     Its parameters are arrays of the rows' numbers and of each column's texts, and the ledger's entry.
     """
     columns, key = listed(table.column_names), listed(table.primary_key)
     arrays = [f"${place}" for place in range(1, len(table.columns) + 2)]
     landing = f"(select *, true as _plain from unnest({', '.join(arrays)}) as given (_row, {columns}))"
-    statement = (
-        f"with good as materialized ({admissible(contract, table, landing, in_bulk=False)} "
-        f"and not exists (select 1 from {table.mirror} as m where {equal(table.primary_key, 'm', 't')})), "
-        f"load as materialized (select {loads.NEXT_ID} as load_id "
+    # a look-up, which the planner can't make a reading of the whole table while that is small
+    stands = f"(select true from {table.mirror} as m where {equal(table.primary_key, 'm', 't')} limit 1)"
+    return (
+        f"with good as materialized ({admissible(contract, table, landing, in_bulk=False)} and {stands} is null), "
+        f"load as materialized (select {loads.NEXT_ID} as _load_id, clock_timestamp() as _started_at "
         f"where (select count(distinct ({key})) from good) = cardinality($1)), "
         f"stored as (insert into {table.mirror} ({columns}, _row, _load_id, _loaded_at) "
-        f"select {columns}, _row, load_id, transaction_timestamp() from good cross join load), "
+        f"select {columns}, _row, _load_id, transaction_timestamp() from good cross join load), "
         + loads.entered_whole("load", "cardinality($1)", f"${len(arrays) + 1}", numbered=_is_all(contract, table))
     )
-    name: str | None = connection.info.get(statement)
-    if name is None:
-        name = f"few_{len(connection.info)}"
-        types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
-        run(connection, f"prepare {name} ({types}) as {statement}")
-        connection.info[statement] = name
-    return name
 
 
 def _array(type_: str, values: Iterable[str | None]) -> str:

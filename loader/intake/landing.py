@@ -6,7 +6,7 @@ Temporary tables, gone with the transaction:
                 so that it is certain to be storable (see ``DataType.plain``)
 ``candidate``   ``_row``, the table's columns by their types, and ``_ok``: no type is missed and
                 no rule that refuses is broken; ``_load_id`` as the mirror has it, or nothing
-``fault``       ``_row``, the verdict, the faults, and of a row that waits the names of the parents it lacks
+``fault``       ``_row``, the verdict, the faults, and of a row that waits the name of a parent it lacks
 ``unreadable``  rows that no column could hold
 ``arrived``     for a release or replay: the ledger's entry behind each row, and where the
                 row first arrived
@@ -56,7 +56,7 @@ def create(connection: Connection, table: Table) -> None:
         "payload jsonb) on commit drop; "
         "create temp table arrived (_row bigint, reject_id bigint, load_id bigint, row bigint) "
         "on commit drop; "
-        "create temp table fault (_row bigint, verdict text, faults jsonb, awaits bytea[]) on commit drop; "
+        "create temp table fault (_row bigint, verdict text, faults jsonb, awaits bytea) on commit drop; "
         "create temp table repeated (_row bigint) on commit drop",
     )
 

@@ -45,8 +45,8 @@ def has_tombstones(table: Table) -> str:
 def was_deleted(table: Table, alias: str) -> str:
     """SQL that is true when the key of ``alias`` was ever deleted; whether it is gone now is another question."""
     return (
-        f"({has_tombstones(table)} and exists (select 1 from {table.history} as t "
-        f"where {equal(table.primary_key, 't', alias)} and {is_tombstone('t')}))"
+        f"({has_tombstones(table)} and exists (select 1 from {table.history} as _d "
+        f"where {equal(table.primary_key, '_d', alias)} and {is_tombstone('_d')}))"
     )
 
 
@@ -55,14 +55,14 @@ def is_too_late(table: Table, alias: str) -> str:
     if table.load == "events":
         return "false"
     moment = [identifier(table.valid_from)] if table.valid_from else []
-    delete = ", ".join([f"t.{name}" for name in moment] + ["t._load_id", "t._row"])
+    delete = ", ".join([f"_d.{name}" for name in moment] + ["_d._load_id", "_d._row"])
     arrival = [f"coalesce((select a.{name} from pg_temp.arrived as a where a._row = {alias}._row), {2**63 - 1})"
                for name in ("load_id", "row")]  # fmt: skip
     own = ", ".join([f"{alias}.{name}" for name in moment] + arrival)
     return (
-        f"({has_tombstones(table)} and exists (select 1 from {table.history} as t "
-        f"where {equal(table.primary_key, 't', alias)} and {is_tombstone('t')} "
-        f"and not {is_undone(table, 't')} and ({delete}) > ({own})))"
+        f"({has_tombstones(table)} and exists (select 1 from {table.history} as _d "
+        f"where {equal(table.primary_key, '_d', alias)} and {is_tombstone('_d')} "
+        f"and not {is_undone(table, '_d')} and ({delete}) > ({own})))"
     )
 
 

@@ -6,8 +6,8 @@ what this load brought come in within the same transaction, by loads of their ow
 
 Rows come in by one of three ways, chosen by how many there are: a few at once by one statement
 (:mod:`~loader.intake.few`), many straight into the mirror (:mod:`~loader.intake.bulk`), and
-whatever these leave by the landing, which is filled before anything is locked
-(:mod:`~loader.intake.landing`).
+whatever these leave by the landing (:mod:`~loader.intake.landing`). All that can be done
+before the tables are locked is.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _bring_and_settle(
             return receipt
     if is_large and options.on_reject != "refuse" and bulk.suits(table):
         return settle(connection, contract, table, origin, options, bring_large)
-    # without a number, for numbers are in the order of the locks, and none is taken yet
+    # without a number, which are in the order of the locks: of more than a few rows none is taken yet
     landed = Arrival(landing.fill(connection, table, all_batches, report.rows))
     return settle(connection, contract, table, replace(origin, format=decoder.found), options, _landed(report, landed))
 

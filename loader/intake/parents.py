@@ -37,7 +37,7 @@ def set_waiting(connection: Connection, contract: Contract, table: Table) -> Non
         added = run(
             connection,
             "insert into pg_temp.fault select _row, 'waiting', jsonb_agg(fault), "
-            f"array_agg(awaits) filter (where awaits is not null) from ({found}) as missing group by _row",
+            f"(array_agg(awaits) filter (where awaits is not null))[1] from ({found}) as missing group by _row",
         )
         refers_to_itself = any(r.parent == (table.source, table.name) for r in stopping)
         if not added or not refers_to_itself:
@@ -66,9 +66,7 @@ def find_releasable(connection: Connection, contract: Contract, table: Table, pa
     lacks = " ".join(
         f"when {_lacks(contract, relationship)} then {place}" for place, relationship in enumerate(stopping)
     )
-    names = " ".join(
-        f"when {place} then {awaits(contract, table, relationship, 't')}" for place, relationship in enumerate(stopping)
-    )
+    called_so = " ".join(f"when {place} then {name}" for place, name in enumerate(names(contract, table, "t")))
     # no value is typed that is not asked for; a `where` may ask for any
     is_free = any(relationship.where is not None for relationship in stopping)
     asked = {name for relationship in stopping for name in relationship.columns}
@@ -88,23 +86,24 @@ def find_releasable(connection: Connection, contract: Contract, table: Table, pa
     run(
         connection,
         "create temp table asked on commit drop as "
-        f"select w.reject_id, w.awaits, t.lacks, case t.lacks {names} end as name from ({among}) as w "
-        f"cross join lateral (select *, case {lacks} end as lacks from (select {typed} offset 0) as t offset 0) as t",
-    )
-    run(
-        connection, "create temp table let_in on commit drop as select reject_id from pg_temp.asked where lacks is null"
+        f"select w.reject_id, w.awaits, t._lacks, case t._lacks {called_so} end as _name from ({among}) as w "
+        f"cross join lateral (select *, case {lacks} end as _lacks from (select {typed} offset 0) as t offset 0) as t",
     )
     run(
         connection,
-        "update ledger.rejects as r set awaits = a.name from pg_temp.asked as a "
-        "where a.reject_id = r.reject_id and a.lacks is not null and a.name is distinct from a.awaits",
+        "create temp table let_in on commit drop as select reject_id from pg_temp.asked where _lacks is null",
+    )
+    run(
+        connection,
+        "update ledger.rejects as r set awaits = a._name from pg_temp.asked as a "
+        "where a.reject_id = r.reject_id and a._lacks is not null and a._name is distinct from a.awaits",
     )
     run(connection, "drop table if exists pg_temp.asked, pg_temp.called")
     return int(fetch(connection, "select count(*) from pg_temp.let_in")[0][0])
 
 
 #: So many rows that wait are all asked about, whatever came.
-FEW = 2000
+FEW = 200
 
 
 def waiting(table: Table) -> str:
@@ -124,6 +123,11 @@ def waiting_for(contract: Contract, table: Table, names: str) -> str:
     following = (int.from_bytes(mark, "big") + 1).to_bytes(len(mark), "big")
     others = (f"in ({names})", "is null", f"< {_bytes(mark)}", f">= {_bytes(following)}")
     return " union all ".join(f"({waiting(table)} and awaits {these})" for these in others)
+
+
+def names(contract: Contract, table: Table, alias: str) -> list[str]:
+    """SQL for the name of each parent of the row ``alias`` of ``table``, whether it lacks it or not."""
+    return [awaits(contract, table, relationship, alias) for relationship in _stopping(table)]
 
 
 def awaits(contract: Contract, table: Table, relationship: Relationship, alias: str) -> str:
@@ -158,7 +162,8 @@ def _named(contract: Contract, table: Table, relationship: Relationship, columns
 def _mark(contract: Contract, table: Table) -> bytes:
     """What changes when the contract says another thing of the table's parents."""
     said = [
-        (r.parent, r.where, [(own, table.column(own).type) for own in r.columns],
+        (r.parent, contract.tables[r.parent].mirror, r.where, r.where and [column.type for column in table.columns],
+         [(own, table.column(own).type) for own in r.columns],
          [(field, contract.tables[r.parent].column(field).type) for field in r.parent_columns])
         for r in _stopping(table)
     ]  # fmt: skip

@@ -197,29 +197,31 @@ def _find_repeats_among_waiting(connection: Connection, contract: Contract, tabl
     """
     key = listed(table.primary_key)
     mine = (
-        f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as payload, f.awaits "
+        f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as _payload, "
+        f"array[{', '.join(parents.names(contract, table, 'c'))}]::bytea[] as _names "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
         "inner join pg_temp.candidate as c on c._row = f._row where f.verdict = 'waiting'"
     )
     if table.load == "versions" and table.valid_from is None:
         typed = (f"{parents.from_payload(table.column(name))} as {identifier(name)}" for name in table.primary_key)
         before = (
-            f"select distinct on ({key}) {key}, payload from (select {', '.join(typed)}, w.payload, w.first_load_id, "
-            f"w.first_row from ({parents.waiting(table)}) as w) as w where ({key}) in (select {key} from mine) "
-            f"order by {key}, first_load_id desc, first_row desc"
+            f"select distinct on ({key}) {key}, _payload from (select {', '.join(typed)}, w.payload as _payload, "
+            f"w.first_load_id as _first_load_id, w.first_row as _first_row "
+            f"from ({parents.waiting(table)}) as w) as w where ({key}) in (select {key} from mine) "
+            f"order by {key}, _first_load_id desc, _first_row desc"
         )
         same_place = equal(table.primary_key, "b", "m")
-        last = f"lag(m.payload) over (partition by {listed(table.primary_key, 'm')} order by m._row)"
+        last = f"lag(m._payload) over (partition by {listed(table.primary_key, 'm')} order by m._row)"
     else:
-        among = parents.waiting_for(contract, table, "select unnest(awaits) from mine")
+        among = parents.waiting_for(contract, table, "select unnest(_names) from mine")
         before = (
-            # what is equal lacks the same parents, whichever of them it is entered under
-            f"select distinct w.payload from ({among}) as w where w.payload in (select payload from mine)"
+            # what is equal has the same parents, and is entered under one of them
+            f"select distinct w.payload as _payload from ({among}) as w where w.payload in (select _payload from mine)"
         )
-        same_place = "b.payload = m.payload"
-        last = "lag(m.payload) over (partition by m.payload order by m._row)"
+        same_place = "b._payload = m._payload"
+        last = "lag(m._payload) over (partition by m._payload order by m._row)"
     repeats = (
-        f"with mine as ({mine}) select m._row, m.payload = coalesce({last}, b.payload) as repeats "
+        f"with mine as ({mine}) select m._row, m._payload = coalesce({last}, b._payload) as repeats "
         f"from mine as m left join ({before}) as b on {same_place}"
     )
     run(connection, f"insert into pg_temp.repeated select _row from ({repeats}) as waiting where repeats")
@@ -268,7 +270,7 @@ def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
         f"select {load_id}, f._row, {source}, {name}, f.verdict, f.faults -> 0 ->> 'rule', "
         "f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
         f"{landing.payload_of('l')}, coalesce(a.load_id, {load_id}), coalesce(a.row, f._row), "
-        "case when f.verdict = 'waiting' then f.awaits[1] end "
+        "case when f.verdict = 'waiting' then f.awaits end "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
         "left join pg_temp.arrived as a on a._row = f._row order by f._row",
     )

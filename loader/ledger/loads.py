@@ -84,15 +84,16 @@ def open_load(connection: Connection, table: Table, origin: Origin, on_reject: s
 def entered_whole(load: str, rows: str, entry: str, *, numbered: bool) -> str:
     """The end of a statement ``with … ``: it enters a load all of whose rows came in, and returns its ``load_id``.
 
-    ``load`` is the relation that has the one ``load_id``, or no row, and then there is no load;
+    ``load`` is the relation of one ``_load_id`` and ``_started_at``, or of no row, and then there is no load;
     ``rows`` is SQL for their number, ``entry`` for what :func:`entry` says, as jsonb. ``numbered``:
     nothing follows but the commit, and the load gets its number too (see :func:`make_visible`).
     """
     tick = f"update ledger.clock set last_seq = last_seq + 1 where exists (select 1 from {load}) returning last_seq"
     return (
         f"tick as ({tick if numbered else 'select null::bigint as last_seq'}) "
-        f"insert into ledger.loads (load_id, seq, status, received, accepted, finished_at, {', '.join(_ENTRY)}) "
-        "overriding system value select l.load_id, (select last_seq from tick), 'succeeded', "
+        "insert into ledger.loads (load_id, started_at, seq, status, received, accepted, finished_at, "
+        f"{', '.join(_ENTRY)}) "
+        "overriding system value select l._load_id, l._started_at, (select last_seq from tick), 'succeeded', "
         f"{rows}, {rows}, clock_timestamp(), {', '.join(f'e.{name}' for name in _ENTRY)} "
         f"from {load} as l cross join jsonb_populate_record(null::ledger.loads, {entry}) as e returning load_id"
     )

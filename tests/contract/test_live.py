@@ -73,6 +73,13 @@ def test_a_changed_rule_is_in_force_at_once(project: Settings, contract: LiveCon
     assert contract.notice is None
 
 
+def test_a_link_to_itself_among_the_files_ends_nothing(project: Settings, contract: LiveContract) -> None:
+    link = project.project_dir / "models" / "again.yml"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(link)
+    assert accepted(contract) == ("cash", "card")
+
+
 def test_rows_are_never_judged_by_a_contract_known_to_be_old(
     project: Settings, contract: LiveContract, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,11 +5,12 @@ After each test every load is counted again from what stands (invariant 1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
 
+from loader.contract.model import Contract, Table
 from loader.database import make_engine
 from loader.intake import landing
 from loader.migrate import migrate
@@ -46,3 +47,21 @@ def lab(lab_engine: sa.Engine, request: pytest.FixtureRequest, monkeypatch: pyte
     made = Lab(lab_engine)
     yield made
     made.audit()
+
+
+@pytest.fixture
+def lab_of(new_database: Callable[[str], Settings]) -> Iterator[Callable[..., Lab]]:
+    """Makes a lab of the tables given, in a database of its own."""
+    made: list[Lab] = []
+
+    def make(*tables: Table) -> Lab:
+        engine = make_engine(new_database("template1"))
+        lab = Lab(engine, Contract("lab", {("lab", table.name): table for table in tables}, "own"))
+        made.append(lab)
+        migrate(engine, lab.contract)
+        return lab
+
+    yield make
+    for lab in made:
+        lab.audit()
+        lab.engine.dispose()

@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from loader.contract.model import Contract
 from loader.intake import parents
-from loader.migrate import migrate
-from tests.intake.lab import Lab, parent, table
+from tests.intake.lab import Lab
 
 MONDAY, TUESDAY, WEDNESDAY = (f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3))
 
@@ -201,20 +199,3 @@ def test_who_waits_under_no_name_is_asked_whatever_comes_and_has_one_then(lab: L
     assert lab.rows("regions", 10).releases[0].accepted == 1
     assert lab.query("select awaits is null from ledger.rejects where status = 'waiting'") == [(False,)]
     assert lab.rows("regions", 11).releases[0].accepted == 1
-
-
-@pytest.mark.parametrize(("child", "key", "named"), [
-    ("numeric(6,2)", "7.50", True),
-    ("bigint", "7", True),
-    ("double precision", "7.5", False),  # which of its values are equal to a number is not for us to say
-])  # fmt: skip
-def test_keys_of_different_types_meet(lab: Lab, child: str, key: str, named: bool) -> None:
-    made = table("shops", "id integer!", f"region {child}", relationships=(parent("region", "regions"),))
-    above = table("regions", "id numeric(8,3)!")
-    changed = replace(lab, contract=Contract("lab", {("lab", t.name): t for t in (made, above)}, "types"))
-    for name in ("shops", "regions"):
-        lab.query_and_commit(f"drop table staging_lab.{name} cascade; drop table staging_lab.{name}__history cascade")
-    migrate(lab.engine, changed.contract)
-    assert changed.rows("shops", (1, key), (2, "9")).waiting == 2
-    assert changed.query("select bool_and(awaits is not null) from ledger.rejects") == [(named,)]
-    assert changed.rows("regions", f"{key}0" if "." in key else key).releases[0].accepted == 1
