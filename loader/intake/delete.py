@@ -167,7 +167,10 @@ def _waiting(table: Table) -> str:
     names = ", ".join(
         f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
     )
-    return f"select {names}, w.first_load_id as _first_load_id, w.first_row as _first_row from ({parents.waiting(table)}) as w"
+    return (
+        f"select {names}, w.first_load_id as _first_load_id, w.first_row as _first_row "
+        f"from ({parents.waiting(table)}) as w"
+    )
 
 
 def _refuse_parents(connection: Connection, contract: Contract, table: Table) -> None:
