@@ -74,6 +74,7 @@ def test_after_a_delete_other_keys_still_come_in_by_one_statement(lab: Lab, requ
 
 
 def test_the_statement_is_planned_once_a_connection(lab: Lab) -> None:
+    lab.engine.dispose()  # one connection, and a new one
     plans = "select sum(generic_plans), sum(custom_plans) from pg_prepared_statements where name ~ '^few_'"
     lab.rows("regions", 0)
     ((before, _),) = lab.query(plans)
