@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
 
@@ -81,6 +81,8 @@ class Fuzz:
         @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=strategy)
         def send(case: Any) -> None:
+            # an empty list is nothing in an address: what was meant to be wrong by it is right as it is sent
+            assume(all(value not in ([], {}) for value in (case.query or {}).values()))
             response = case.call(headers=self.headers)
             self.seen[label, response.status_code] += 1
             case.validate_response(response, headers=self.headers)
