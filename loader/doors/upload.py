@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import PurePath
 from typing import BinaryIO, cast
 
@@ -77,7 +78,7 @@ def send(source: str, table: str) -> ResponseReturnValue:
     except ReadFailure as error:
         sending.faults = [f"Nothing was loaded: {error}"]
         return _page(target, sending), 422
-    digest = hashlib.file_digest(file.stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    digest = hashlib.file_digest(cast("BufferedReader", file.stream), "sha256").hexdigest()
     file.stream.seek(0)
     if not (sending.again or sending.dry_run):
         sending.receipt = loaded_already(gatehouse().engine, target, digest)

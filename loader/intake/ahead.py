@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -53,4 +53,4 @@ class ReadAhead(Generic[T]):
                 return
             if error is not None:
                 raise error
-            yield item  # type: ignore[misc]
+            yield cast("T", item)

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -17,6 +17,9 @@ from loader.intake.decode.dialect import DecimalSign, find_header, hinted_separa
 from loader.intake.decode.encoding import Text, open_text
 from loader.intake.decode.misfits import Misfit, Misfits
 from loader.intake.decode.said import NOTHING_SAID, Said
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 20
 #: Rows set aside, and characters of them, that one batch hands on at most.
@@ -269,7 +272,8 @@ class _Peekable(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, into: WriteableBuffer) -> int:
+        buffer = memoryview(into)
         piece = self._ahead[: len(buffer)]
         self._ahead = self._ahead[len(piece) :]
         filled = 0
