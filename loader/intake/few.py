@@ -61,16 +61,9 @@ def bring(
         *(_array("text", (row.get(name) for row in rows)) for name in table.column_names),
         literal(json.dumps(loads.entry(table, origin, options.on_reject, contract.fingerprint), ensure_ascii=False)),
     ]
-    statement = _statement(contract, table)
-    name = connection.info.get(statement)
-    preparing = ""
-    if name is None:  # behind the locks: it locks the tables, and must not wait for these for ever
-        name = f"few_{next(_numbers)}"
-        types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
-        preparing = f"prepare {name} ({types}) as {statement}; "
-    executing = f"set local plan_cache_mode = force_generic_plan; execute {name} ({', '.join(given)})"
-    entered = lock(connection, contract, table, preparing + executing)
-    connection.info[statement] = name
+    name, preparing = _prepared(connection, contract, table)
+    entered = lock(connection, contract, table, f"{preparing}execute {name} ({', '.join(given)})")
+    connection.info["few", table.id] = (contract, name)
     if not entered:
         return None
     receipt = Receipt(
@@ -92,6 +85,20 @@ def _is_all(contract: Contract, table: Table) -> bool:
 
 #: Of the statements that connections have prepared.
 _numbers = itertools.count()
+
+
+def _prepared(connection: Connection, contract: Contract, table: Table) -> tuple[str, str]:
+    """The statement's name, and what has to be sent before it: nothing, if the connection has prepared it already.
+
+    It is prepared behind the locks: that locks the tables too, and must not wait for these for ever.
+    """
+    known, former = connection.info.get(("few", table.id), (None, ""))
+    if known is contract:
+        return former, ""
+    name = f"few_{next(_numbers)}"
+    types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
+    end = f"deallocate {former}; " if former else ""
+    return name, f"{end}prepare {name} ({types}) as {_statement(contract, table)}; "
 
 
 def _statement(contract: Contract, table: Table) -> str:

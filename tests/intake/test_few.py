@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from loader.intake import few, landing
 from loader.intake.load import LoadFailed, load_stream
 from loader.ledger.loads import Origin
-from tests.intake.lab import Lab
+from tests.intake.lab import Lab, rule
 
 #: Where a body is large, no way but the large one is looked at.
 pytestmark = pytest.mark.parametrize("lab", ["as it comes"], indirect=True)
@@ -94,3 +95,15 @@ def test_a_table_that_is_being_altered_is_not_waited_for_longer_than_a_table_tha
                 Origin("api", "tester"), lock_seconds=0.5,
             )  # fmt: skip
         assert 0.4 < time.monotonic() - began < 20
+
+
+def test_a_contract_that_says_something_else_is_prepared_anew_and_the_former_is_forgotten(lab: Lab) -> None:
+    lab.engine.dispose()
+    assert lab.rows("things", (1, "a", 5)).accepted == 1
+    things = lab.table("things")
+    stricter = lab.with_table(
+        replace(things, row_rules=(*things.row_rules, rule("at_most", "size", '"size" <= 4', "is")))
+    )
+    assert stricter.rows("things", (2, "b", 5)).rejected == 1
+    assert lab.rows("things", (3, "c", 5)).accepted == 1
+    assert lab.query("select count(*) from pg_prepared_statements where name ~ '^few_'") == [(1,)]
