@@ -53,8 +53,9 @@ def migrate(
     """
     with engine.connect() as connection:
         if plan_only:
-            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with timeouts_explained(engine, lock_seconds), connection.begin():
+                # said of this transaction: the driver would remember it, and say more at each one of the connection's
+                connection.exec_driver_sql("set transaction isolation level repeatable read, read only")
                 lock_timeout(connection, lock_seconds)
                 return make_plan(connection, contract)
         with timeouts_explained(engine, lock_seconds), connection.begin():

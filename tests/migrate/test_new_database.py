@@ -131,3 +131,13 @@ def test_a_plan_alone_changes_nothing(empty_engine: sa.Engine) -> None:
     plan = migrate(empty_engine, contract(), plan_only=True)
     assert "erp.orders: new table with its history" in plan.lines()
     assert rows(empty_engine, "select nspname from pg_namespace where nspname in ('ledger', 'staging_erp')") == []
+
+
+def test_a_plan_leaves_nothing_on_the_connection_that_every_transaction_would_say_again(
+    empty_engine: sa.Engine,
+) -> None:
+    migrate(empty_engine, contract(), plan_only=True)
+    with empty_engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert (driver.isolation_level, driver.readonly) == (None, None)
