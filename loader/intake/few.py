@@ -11,7 +11,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -61,9 +62,8 @@ def bring(
         *(_array("text", (row.get(name) for row in rows)) for name in table.column_names),
         literal(json.dumps(loads.entry(table, origin, options.on_reject, contract.fingerprint), ensure_ascii=False)),
     ]
-    name, preparing = _prepared(connection, contract, table)
-    entered = lock(connection, contract, table, f"{preparing}execute {name} ({', '.join(given)})")
-    connection.info["few", table.id] = (contract, name)
+    with _prepared(connection, contract, table) as (name, preparing):
+        entered = lock(connection, contract, table, f"{preparing}execute {name} ({', '.join(given)})")
     if not entered:
         return None
     receipt = Receipt(
@@ -87,18 +87,25 @@ def _is_all(contract: Contract, table: Table) -> bool:
 _numbers = itertools.count()
 
 
-def _prepared(connection: Connection, contract: Contract, table: Table) -> tuple[str, str]:
+@contextmanager
+def _prepared(connection: Connection, contract: Contract, table: Table) -> Iterator[tuple[str, str]]:
     """The statement's name, and what has to be sent before it: nothing, if the connection has prepared it already.
 
     It is prepared behind the locks: that locks the tables too, and must not wait for these for ever.
+    What is prepared does not go with a transaction that fails, so that after a failure nothing is known
+    of what the connection holds, and all of it goes.
     """
-    known, former = connection.info.get(("few", table.id), (None, ""))
-    if known is contract:
-        return former, ""
-    name = f"few_{next(_numbers)}"
-    types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
-    end = f"deallocate {former}; " if former else ""
-    return name, f"{end}prepare {name} ({types}) as {_statement(contract, table)}; "
+    known, names = connection.info.pop("few", (None, {}))
+    clearing = "" if known is contract else "deallocate all; "
+    if clearing:
+        names = {}
+    if name := names.get(table.id):
+        yield name, ""
+    else:
+        name = f"few_{next(_numbers)}"
+        types = ", ".join(["bigint[]", *(["text[]"] * len(table.columns)), "jsonb"])
+        yield name, f"{clearing}prepare {name} ({types}) as {_statement(contract, table)}; "
+    connection.info["few"] = (contract, names | {table.id: name})
 
 
 def _statement(contract: Contract, table: Table) -> str:

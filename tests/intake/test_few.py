@@ -107,3 +107,16 @@ def test_a_contract_that_says_something_else_is_prepared_anew_and_the_former_is_
     assert stricter.rows("things", (2, "b", 5)).rejected == 1
     assert lab.rows("things", (3, "c", 5)).accepted == 1
     assert lab.query("select count(*) from pg_prepared_statements where name ~ '^few_'") == [(1,)]
+
+
+def test_what_could_not_be_prepared_stands_in_no_other_load_s_way(lab: Lab) -> None:
+    lab.engine.dispose()
+    assert lab.rows("regions", 1).accepted == 1
+    absent = lab.with_table(replace(lab.table("regions"), identifier="absent"))
+    with pytest.raises(LoadFailed, match="after `loader migrate`"):
+        absent.rows("regions", 2)
+    assert lab.rows("regions", 3).accepted == 1
+    with pytest.raises(LoadFailed, match="after `loader migrate`"):
+        absent.rows("regions", 4)
+    assert lab.rows("shops", (1, 1)).accepted == 1
+    assert lab.query("select count(*) from pg_prepared_statements where name ~ '^few_'") == [(1,)]
