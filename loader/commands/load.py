@@ -150,21 +150,25 @@ def _words(receipt: Receipt, path: Path) -> str:
     if kept > 20:
         lines.append(f"  … and {kept - 20:,} more: loader rejects --load {receipt.load_id}")
     for release in receipt.releases:
-        lines.append(
-            f"  let in {release.accepted:,} rows of {release.source}.{release.table} "
-            f"that had been waiting (load {release.load_id})"
-        )
+        rows = f"{release.accepted:,} rows of {release.source}.{release.table}"
+        if release.load_id:
+            lines.append(f"  let in {rows} that had been waiting (load {release.load_id})")
+        else:
+            lines.append(f"  {rows} that are waiting would come in")
     lines += words_of_cascades(receipt)
     return "\n".join(map(printable, lines))
 
 
 def words_of_cascades(receipt: Receipt) -> list[str]:
     """A line for each table whose rows were set to waiting."""
-    return [
-        f"  {cascade.waiting:,} rows of {cascade.source}.{cascade.table} wait for their parent now "
-        f"(load {cascade.load_id})"
-        for cascade in receipt.cascades
-    ]
+    lines = []
+    for cascade in receipt.cascades:
+        rows = f"{cascade.waiting:,} rows of {cascade.source}.{cascade.table}"
+        if cascade.load_id:
+            lines.append(f"  {rows} wait for their parent now (load {cascade.load_id})")
+        else:
+            lines.append(f"  {rows} would wait for their parent")
+    return lines
 
 
 def _sign(value: Any) -> str:

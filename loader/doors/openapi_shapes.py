@@ -76,12 +76,13 @@ _FAULT = shape(
     {"column": _NO_TEXT, "rule": _TEXT, "message": _TEXT},
     {"value": {"description": "The value as it came"}},
 )
-_LEFT = {"load_id": _NUMBER, "source": _TEXT, "table": _TEXT}
+_LOAD_ID: Schema = {"type": ["integer", "null"], "description": "null for a dry run"}
+_LEFT = {"load_id": _LOAD_ID, "source": _TEXT, "table": _TEXT}
 
 SCHEMAS: dict[str, Schema] = {
     "Receipt": shape(
         {
-            "load_id": {"type": ["integer", "null"], "description": "null for a dry run"},
+            "load_id": _LOAD_ID,
             "source": _TEXT,
             "table": _TEXT,
             "door": _TEXT,

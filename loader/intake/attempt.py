@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import psycopg2
 from sqlalchemy import Connection, Engine
@@ -88,7 +87,7 @@ def attempt(
             _wait_at_most(connection, lock_seconds, waiting)
             receipt = work(connection)
             if options.dry_run and not receipt.repeated:
-                raise _Rollback(replace(receipt, load_id=None, status="dry_run", releases=(), cascades=()))
+                raise _Rollback(receipt.as_dry_run())
             done = receipt
         return done
     except _Rollback as left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: A receipt lists the first rows that were not let in; the ledger keeps all of them.
@@ -72,6 +72,14 @@ class Receipt:
     def clean(self) -> bool:
         """Every row was accepted or a duplicate."""
         return not (self.rejected or self.waiting) and self.status != "refused"
+
+    def as_dry_run(self) -> Receipt:
+        """Of a load that was taken back: what it would have done, and what would have followed; none has a number."""
+        return replace(
+            self, load_id=None, status="dry_run",
+            releases=tuple(release.as_dry_run() for release in self.releases),
+            cascades=tuple(cascade.as_dry_run() for cascade in self.cascades),
+        )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """The receipt as JSON, with links to what can be asked next."""

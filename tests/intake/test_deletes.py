@@ -128,6 +128,15 @@ def test_a_dry_run_of_a_delete_changes_nothing(lab: Lab) -> None:
     assert lab.counts() == before
 
 
+def test_a_dry_run_of_a_delete_says_which_rows_would_wait(lab: Lab) -> None:
+    lab.rows("regions", 1)
+    lab.rows("shops", (10, 1), (20, 1))
+    before = lab.counts()
+    dry = lab.delete("regions", 1, cascade="wait", dry_run=True)
+    assert [(c.load_id, c.status, c.table, c.waiting) for c in dry.cascades] == [(None, "dry_run", "shops", 2)]
+    assert lab.counts() == before
+
+
 def test_a_parent_with_rows_under_it_is_not_deleted(lab: Lab) -> None:
     lab.rows("regions", 1, 2, 3)
     lab.rows("shops", *((n, 1) for n in range(10, 15)), (20, 2))

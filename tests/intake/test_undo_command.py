@@ -78,3 +78,16 @@ def test_a_file_of_keys_is_deleted_once(here: Lab, server: Settings, tmp_path: P
     assert "loaded already" in run(load, "lab.notes", str(file), "--delete", settings=server).stdout
     for words in (["lab.events", str(file), "--delete"], ["lab.notes", str(file), "--cascade", "wait"]):
         assert isinstance(run(load, *words, settings=server).exception, Remedy)
+
+
+def test_a_dry_run_says_which_rows_would_wait_and_which_would_come(here: Lab, server: Settings, tmp_path: Path) -> None:
+    here.rows("shops", 10)
+    here.rows("tills", (1, 10, "x"), (2, 20, "y"))
+    file = tmp_path / "shops.csv"
+    file.write_text("id\n10\n")
+    gone = run(load, "lab.shops", str(file), "--delete", "--cascade", "wait", "--dry-run", settings=server)
+    assert "  1 rows of lab.tills would wait for their parent\n" in gone.stdout
+    file.write_text("id\n20\n")
+    come = run(load, "lab.shops", str(file), "--dry-run", settings=server)
+    assert "  1 rows of lab.tills that are waiting would come in\n" in come.stdout
+    assert len(here.mirror("tills")) == 1
