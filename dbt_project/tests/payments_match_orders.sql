@@ -1,6 +1,7 @@
--- Orders that were not paid what their lines are worth. It warns and does not
--- stop: lines that wait make such a difference, and so do refunds, and orders
--- that are placed and not paid yet. Of a cancelled order nothing should be left.
+-- Orders that were not paid what their lines are worth, less what came back. It
+-- warns and does not stop: lines that wait make such a difference, and so do
+-- return slips that were refused, and orders that are placed and not paid yet.
+-- Of a cancelled order nothing should be left.
 {{ config(severity='warn') }}
 
 with orders as (
@@ -12,6 +13,22 @@ with orders as (
 payments as (
 
     select * from {{ ref('fct_payments') }}
+
+),
+
+returns as (
+
+    select * from {{ ref('stg_erp__returns') }}
+
+),
+
+returned as (
+
+    select
+        order_id,
+        {{ total_amount('refund_amount') }} as refund_amount
+    from returns
+    group by order_id
 
 ),
 
@@ -31,10 +48,14 @@ compared as (
         orders.order_id,
         orders.order_status,
         orders.has_lines,
-        case when orders.is_cancelled then 0 else orders.sales_amount end as expected_amount,
+        case
+            when orders.is_cancelled then 0
+            else orders.sales_amount - coalesce(returned.refund_amount, 0)
+        end as expected_amount,
         coalesce(paid.net_amount, 0) as net_amount
     from orders
     left join paid on orders.order_id = paid.order_id
+    left join returned on orders.order_id = returned.order_id
 
 )
 

@@ -5,7 +5,9 @@ from numpy arrays in these units:
 
     id     whole numbers                       int64
     money  cents                               decimal128(12, 2)
+    sum    cents                               decimal128(14, 2)
     cost   ten-thousandths of a dollar         decimal128(12, 4)
+    rate   hundred-millionths                  decimal128(18, 8)
     date   datetime64[D]                       date32
     at     seconds since 1970-01-01 00:00 UTC  timestamp[us, UTC]
     text   strings, also as a pyarrow array    string
@@ -21,7 +23,9 @@ import pyarrow as pa
 TYPES = {
     "id": pa.int64(),
     "money": pa.decimal128(12, 2),
+    "sum": pa.decimal128(14, 2),
     "cost": pa.decimal128(12, 4),
+    "rate": pa.decimal128(18, 8),
     "date": pa.date32(),
     "at": pa.timestamp("us", tz="UTC"),
     "text": pa.string(),
@@ -62,6 +66,17 @@ TABLES = {
     "erp.payments": (
         "payment_id id, order_id id, method text, status text, amount money, currency_code text, paid_at at"
     ),
+    "erp.shipments": (
+        "shipment_id id, order_id id, location_id id, carrier text, tracking_number text, status text, shipped_at at,"
+        " delivered_at at, updated_at at"
+    ),
+    "erp.returns": (
+        "return_id id, order_id id, product_id id, quantity id, refund_amount money, currency_code text, reason text,"
+        " returned_at at"
+    ),
+    "erp.stock_movements": (
+        "movement_id id, product_id id, location_id id, movement_type text, quantity id, unit_cost cost, moved_at at"
+    ),
     "marketing.campaigns": (
         "campaign_id id, campaign_type text, name text, start_date date, end_date date, budget_amount money,"
         " currency_code text, updated_at at"
@@ -72,6 +87,18 @@ TABLES = {
     "marketing.promotions": (
         "product_id id, location_id id, year id, week id, display_location text, mailer_location text"
     ),
+    "marketing.ad_performance": (
+        "campaign_id id, ad_channel text, performance_date date, impressions id, clicks id, conversions id,"
+        " cost_amount money, currency_code text, updated_at at"
+    ),
+    "marketing.email_events": "event_id text, campaign_id id, customer_id id, event_type text, occurred_at at",
+    "web.activity_events": (
+        "event_id text, session_id text, customer_id id, event_type text, page_path text, product_id id,"
+        " ip_address text, user_agent text, properties text, occurred_at at"
+    ),
+    "planning.sales_targets": "month date, category_id id, target_amount sum, currency_code text, note text",
+    "planning.budgets": "month date, department text, cost_type text, amount sum, currency_code text, note text",
+    "planning.exchange_rates": "currency_code text, rate_date date, rate_to_base rate",
 }
 
 
@@ -100,6 +127,11 @@ def text(values: Iterable[Any]) -> pa.Array:
     return pa.array([str(value) for value in values], pa.string())
 
 
+def moments(seconds: np.ndarray, is_null: np.ndarray) -> pa.Array:
+    """Seconds since 1970-01-01 00:00 UTC as times, null where `is_null` (bool[n]) says so."""
+    return pa.array(np.asarray(seconds, dtype=np.int64) * 1_000_000, mask=is_null).cast(pa.timestamp("us"))
+
+
 def _column(values: Any, kind: str, rows: int) -> pa.Array:
     type_ = TYPES[kind]
     if isinstance(values, pa.ChunkedArray):
@@ -108,10 +140,10 @@ def _column(values: Any, kind: str, rows: int) -> pa.Array:
         return values.cast(type_)
     if np.isscalar(values) or values is None:
         return pa.repeat(pa.scalar(values, type_), rows)
-    if kind in ("money", "cost"):
+    if pa.types.is_decimal(type_):
         return decimals(values, type_)
     if kind == "at":
-        return pa.array(np.asarray(values, dtype=np.int64) * 1_000_000).cast(pa.timestamp("us")).cast(type_)
+        return moments(values, np.zeros(len(values), dtype=bool)).cast(type_)
     if kind == "date":
         return pa.array(np.asarray(values, dtype="datetime64[D]"))
     return pa.array(values, type=type_)

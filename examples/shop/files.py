@@ -25,8 +25,12 @@ def as_text(column: pa.ChunkedArray) -> list[Any]:
     """The values as a CSV or JSON file holds them: dates and times in ISO 8601, times with
     a Z, decimals with all their places; whole numbers, booleans and nulls stay what they are."""
     if pa.types.is_timestamp(column.type):
-        seconds = column.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_numpy()
-        return [moment + "Z" for moment in np.datetime_as_string(seconds.astype("datetime64[s]"))]
+        seconds = column.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).fill_null(0).to_numpy()
+        moments = np.datetime_as_string(seconds.astype("datetime64[s]"))
+        return [
+            moment + "Z" if known else None
+            for moment, known in zip(moments, column.is_valid().to_pylist(), strict=True)
+        ]
     if pa.types.is_date(column.type) or pa.types.is_decimal(column.type):
         return column.cast(pa.string()).to_pylist()
     return column.to_pylist()

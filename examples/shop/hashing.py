@@ -50,6 +50,19 @@ def between(ids: npt.ArrayLike, seed: int, purpose: str, low: npt.ArrayLike, hig
     return lowest + (mix(ids, seed, purpose) % span).astype(np.int64)
 
 
+def uuids(ids: npt.ArrayLike, seed: int, purpose: str) -> list[str]:
+    """A UUID of version 4's form an id."""
+    high, low = mix(ids, seed, f"{purpose}, high"), mix(ids, seed, f"{purpose}, low")
+    high = high & np.uint64(0xFFFFFFFFFFFF0FFF) | np.uint64(0x4000)
+    low = low & np.uint64(0x3FFFFFFFFFFFFFFF) | np.uint64(0x8000000000000000)
+    digits = np.column_stack([high, low]).astype(">u8").tobytes().hex()
+    return [
+        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-{digits[at + 12 : at + 16]}"
+        f"-{digits[at + 16 : at + 20]}-{digits[at + 20 : at + 32]}"
+        for at in range(0, len(digits), 32)
+    ]
+
+
 def lottery(ids: npt.ArrayLike, seed: int, purpose: str) -> np.ndarray:
     """The positions of `ids` in the order in which a lottery would draw them: int64[n]."""
     return np.argsort(mix(ids, seed, purpose), kind="stable")

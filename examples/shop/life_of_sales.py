@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from examples.shop.columns import TYPES, build, decimals
 from examples.shop.files import Record, records
-from examples.shop.hashing import between, lottery, pick, share
+from examples.shop.fulfilment import completed_at, completes
+from examples.shop.hashing import between, lottery, share
 from examples.shop.journey import DAY, Baskets, Lines
 from examples.shop.life import Row, broken, count, field_too_many, spread, write_rows
 from examples.shop.manifest import Kind, Manifest
@@ -85,11 +86,11 @@ def write_life_of_orders(manifest: Manifest, opened: pa.Table) -> None:
     """Nine in ten of the orders that were still placed are completed a day or two later."""
     seed = manifest.parameters.seed
     order = opened["order_id"].to_numpy()
-    opened = opened.filter(pa.array(share(order, seed, "completes") < 0.9))
+    opened = opened.filter(pa.array(completes(order, seed)))
     order = opened["order_id"].to_numpy()
     ordered_at = opened["ordered_at"].cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_numpy()
     columns = {name: opened[name] for name in opened.column_names}
-    columns |= {"status": "completed", "updated_at": ordered_at + DAY + pick(order, seed, "completed", DAY)}
+    columns |= {"status": "completed", "updated_at": completed_at(order, ordered_at, seed)}
     write_rows(
         manifest, "erp.orders", "orders_status.ndjson", "Online orders of the last week that were handed over",
         [("corrections", "accepted", record) for record in records(build("erp.orders", **columns))],

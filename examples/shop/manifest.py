@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.shop.columns import schema
+from examples.shop.columns import TABLES, schema
 from examples.shop.files import TableFile
 from examples.shop.progress import Report
 
-# Changes whenever the same parameters give other files: it is part of every key.
+# Changes whenever the same parameters give another file of the same name: it is part of every key.
 GENERATOR_VERSION = 1
 PROMOTIONS = "marketing.promotions"
 
@@ -33,7 +33,8 @@ class Parameters:
         return f"shop-v{GENERATOR_VERSION}-scale{self.scale}-seed{self.seed}-promotions-{promotions}-{file}"
 
     def as_json(self) -> dict[str, Any]:
-        return {"generator_version": GENERATOR_VERSION, **asdict(self)}
+        """What a folder's files follow from: with other tables it is not whole, though the files that it has stay."""
+        return {"generator_version": GENERATOR_VERSION, "tables": sorted(TABLES), **asdict(self)}
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ SUPPLIER_SECOND = (
 
 ABROAD = ("CA", "MX", "DE", "IT", "FR", "NL", "CN", "IN", "BR", "GB")
 
+SEARCHES = (
+    "bread,milk,eggs,cheese,yogurt,cereal,coffee,orange juice,chicken,ground beef,pizza,ice cream,bananas,salad,"
+    "potato chips,soup,pasta,rice,cookies,soda,water,paper towels,detergent,cat food,dog food,diapers,shampoo"
+).split(",")
+
 
 def choose(words: list[str] | tuple[str, ...], places: np.ndarray) -> pa.Array:
     """The words at these places: string[n]."""

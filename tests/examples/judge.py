@@ -8,7 +8,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -25,12 +25,23 @@ KEYS = {
     "erp.orders": ("order_id",),
     "erp.order_lines": ("order_id", "product_id"),
     "erp.payments": ("payment_id",),
+    "erp.shipments": ("shipment_id",),
+    "erp.returns": ("return_id",),
+    "erp.stock_movements": ("movement_id",),
     "marketing.campaigns": ("campaign_id",),
     "marketing.campaign_targets": ("campaign_id", "customer_id"),
     "marketing.coupons": ("coupon_upc", "product_id", "campaign_id"),
     "marketing.coupon_redemptions": ("customer_id", "coupon_upc", "campaign_id", "redeemed_on"),
     "marketing.promotions": ("product_id", "location_id", "year", "week", "display_location", "mailer_location"),
+    "marketing.ad_performance": ("campaign_id", "ad_channel", "performance_date"),
+    "marketing.email_events": ("event_id",),
+    "web.activity_events": ("event_id",),
+    "planning.sales_targets": ("month", "category_id"),
+    "planning.budgets": ("month", "department", "cost_type"),
+    "planning.exchange_rates": ("currency_code", "rate_date"),
 }
+#: Tables of versions that have no time of their own: the one that came last counts.
+BY_ARRIVAL = ("planning.sales_targets", "planning.budgets", "planning.exchange_rates")
 PARENTS = {
     "crm.addresses": [("crm.customers", ("customer_id",))],
     "erp.categories": [("erp.categories", ("parent_category_id",))],
@@ -38,6 +49,9 @@ PARENTS = {
     "erp.orders": [("crm.customers", ("customer_id",)), ("erp.locations", ("location_id",))],
     "erp.order_lines": [("erp.orders", ("order_id",)), ("erp.products", ("product_id",))],
     "erp.payments": [("erp.orders", ("order_id",))],
+    "erp.shipments": [("erp.orders", ("order_id",)), ("erp.locations", ("location_id",))],
+    "erp.returns": [("erp.order_lines", ("order_id", "product_id"))],
+    "erp.stock_movements": [("erp.products", ("product_id",)), ("erp.locations", ("location_id",))],
     "marketing.campaign_targets": [("marketing.campaigns", ("campaign_id",)), ("crm.customers", ("customer_id",))],
     "marketing.coupons": [("erp.products", ("product_id",)), ("marketing.campaigns", ("campaign_id",))],
     "marketing.coupon_redemptions": [
@@ -45,6 +59,10 @@ PARENTS = {
         ("marketing.coupons", ("coupon_upc", "campaign_id")),
     ],
     "marketing.promotions": [("erp.products", ("product_id",)), ("erp.locations", ("location_id",))],
+    "marketing.ad_performance": [("marketing.campaigns", ("campaign_id",))],
+    "marketing.email_events": [("marketing.campaigns", ("campaign_id",)), ("crm.customers", ("customer_id",))],
+    "web.activity_events": [("crm.customers", ("customer_id",)), ("erp.products", ("product_id",))],
+    "planning.sales_targets": [("erp.categories", ("category_id",))],
 }
 VALUES = {
     ("crm.customers", "status"): {"active", "closed"},
@@ -54,7 +72,18 @@ VALUES = {
     ("erp.payments", "method"): {"card", "cash", "gift_card", "voucher"},
     ("erp.payments", "status"): {"captured", "refunded", "failed"},
     ("erp.categories", "level"): {"department", "category", "type"},
-}
+    ("erp.shipments", "status"): {"packed", "shipped", "delivered", "lost"},
+    ("erp.returns", "reason"): {"damaged", "wrong_item", "late", "unwanted", "other"},
+    ("erp.stock_movements", "movement_type"): {"receipt", "sale", "return", "transfer", "adjustment"},
+    ("marketing.ad_performance", "ad_channel"): {"search", "social", "display", "video", "affiliate"},
+    ("marketing.email_events", "event_type"): {
+        "sent", "delivered", "opened", "clicked", "bounced", "unsubscribed", "complained"
+    },
+    ("web.activity_events", "event_type"): {
+        "page_view", "search", "add_to_cart", "remove_from_cart", "checkout", "login", "logout", "account_change"
+    },
+    ("planning.sales_targets", "currency_code"): {"USD", "CAD", "EUR", "GBP"},
+}  # fmt: skip
 MAY_BE_NULL = {
     "crm.customers": {"first_name", "last_name", "email", "phone", "birth_date", "age_band", "income_band",
                       "home_ownership", "marital_status", "household_size", "household_composition", "kids_count"},
@@ -62,12 +91,40 @@ MAY_BE_NULL = {
     "erp.categories": {"parent_category_id"},
     "erp.suppliers": {"contact_email"},
     "erp.products": {"package_size"},
+    "erp.shipments": {"tracking_number", "shipped_at", "delivered_at"},
+    "erp.stock_movements": {"unit_cost"},
     "marketing.campaigns": {"budget_amount"},
+    "web.activity_events": {"customer_id", "product_id", "ip_address", "user_agent", "properties"},
+    "planning.sales_targets": {"note"},
+    "planning.budgets": {"note"},
 }  # fmt: skip
 MONEY = ("list_price", "sales_amount", "retail_discount", "coupon_discount", "coupon_match_discount", "amount",
-         "budget_amount")  # fmt: skip
-PLACES = dict.fromkeys(MONEY, 2) | {"unit_cost": 4}
-WHOLE = ("quantity", "payment_terms_days", "year", "week")
+         "budget_amount", "refund_amount", "cost_amount", "target_amount")  # fmt: skip
+PLACES = dict.fromkeys(MONEY, 2) | {"unit_cost": 4, "rate_to_base": 8}
+WHOLE = ("quantity", "payment_terms_days", "year", "week", "impressions", "clicks", "conversions")
+TEXTS = ("coupon_upc", "session_id", "event_id")
+# What a whole row has to be, or a value that is not merely typed.
+RULES: dict[str, Callable[[dict], bool]] = {
+    "erp.shipments": lambda row: (
+        (row["status"] not in ("shipped", "delivered") or row["shipped_at"] is not None)
+        and (row["status"] != "delivered" or row["delivered_at"] is not None)
+        and (None in (row["delivered_at"], row["shipped_at"]) or row["delivered_at"] >= row["shipped_at"])
+    ),
+    "erp.returns": lambda row: row["quantity"] >= 1,
+    "erp.stock_movements": lambda row: row["quantity"] != 0,
+    "marketing.ad_performance": lambda row: row["impressions"] >= row["clicks"] >= row["conversions"] >= 0,
+    "marketing.email_events": lambda row: UUID.fullmatch(row["event_id"]) is not None,
+    "web.activity_events": lambda row: (
+        UUID.fullmatch(row["event_id"]) is not None
+        and re.fullmatch(r"/[^ ?#]*", row["page_path"]) is not None
+        and re.fullmatch(r"[0-9]+([.][0-9]+){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+", row["ip_address"] or "::") is not None
+    ),
+    "planning.sales_targets": lambda row: row["month"].day == 1,
+    "planning.exchange_rates": lambda row: (
+        row["rate_to_base"] > 0 and re.fullmatch("[A-Z]{3}", row["currency_code"]) is not None
+    ),
+}
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAIL = re.compile(r"[^@ ]+@[^@ ]+[.][^@ .]+")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 
@@ -100,9 +157,9 @@ def value_of(column: str, value: object) -> object:
             if number < 0 or number != round(number, PLACES[column]):
                 raise Refused(column)
             return number
-        if column in WHOLE or (column.endswith("_id") and column != "coupon_upc"):
+        if column in WHOLE or (column.endswith("_id") and column not in TEXTS):
             return int(str(value))
-        if column.endswith(("_on", "_date")):
+        if column == "month" or column.endswith(("_on", "_date")):
             return value if isinstance(value, date) else date.fromisoformat(str(value))
         if column.endswith("_at"):
             if isinstance(value, datetime):
@@ -110,6 +167,8 @@ def value_of(column: str, value: object) -> object:
             if not MOMENT.fullmatch(str(value)):
                 raise Refused(column)
             return datetime.fromisoformat(str(value))
+        if column == "properties":
+            return json.loads(value) if isinstance(value, str) else value
         if column == "marketing_consent":
             return {"true": True, "false": False}[str(value).lower()]
         if column.endswith("email") and not MAIL.fullmatch(str(value)):
@@ -130,8 +189,11 @@ def typed(table: str, row: dict | None) -> dict:
             held[column] = None
         else:
             held[column] = value_of(column, value)
-            if held[column] not in VALUES.get((table, column), {held[column]}):
+            allowed = VALUES.get((table, column))
+            if allowed is not None and held[column] not in allowed:
                 raise Refused(column)
+    if not RULES.get(table, lambda row: True)(held):
+        raise Refused("row")
     return held
 
 
@@ -165,8 +227,10 @@ class Door:
     def _store(self, table: str, row: dict) -> str:
         key = (*(row[column] for column in KEYS[table]), row.get("updated_at"))
         known = self.versions[table].get(key)
-        if known is not None:
-            return "duplicate" if known == row else "rejected"
+        if known == row:
+            return "duplicate"
+        if known is not None and table not in BY_ARRIVAL:
+            return "rejected"
         self.versions[table][key] = row
         for parent, columns in PARENTS.get(table, ()):
             wanted = tuple(row[column] for column in columns)

@@ -84,7 +84,7 @@ def test_the_readme_gives_the_rows_that_there_are(full: MadeShop) -> None:
     readme = (ROOT / "examples/README.md").read_text()
     said = dict(re.findall(r"^\| `([\w.]+)` \| ([\d,]+) \|", readme, re.MULTILINE))
     there = {load.file: f"{load.rows:,}" for load in full.loads}
-    assert len(said) == 14
+    assert len(said) == 24
     assert said.items() <= there.items()
     figures = full.faults["figures"]
     assert f"by {figures['payments_less_lines_let_in']}, on {figures['orders_paid_otherwise_than_lines_let_in']}" in (
@@ -104,9 +104,16 @@ def test_copies_multiply_the_sums_and_repeat_no_key(make_shop: Callable[..., Mad
     figures = twice.faults["figures"]
     assert figures["sales_amount_let_in"] == "9191734.02"
     assert figures["order_lines_waiting"] == 2 * 4_836
-    for name, key, rows in (("orders.parquet", "order_id", 311_696), ("payments.parquet", "payment_id", None)):
+    for name, key, rows in (
+        ("orders.parquet", "order_id", 311_696), ("payments.parquet", "payment_id", None),
+        ("shipments.parquet", "shipment_id", None), ("stock_movements.parquet", "movement_id", None),
+        ("activity_events.parquet", "event_id", None),
+    ):  # fmt: skip
         keys = pq.read_table(twice.folder / name, columns=[key])[key]
         assert len(keys.unique()) == len(keys) == (rows or len(keys))
+    for name, key in (("returns.ndjson", "return_id"), ("email_events.ndjson", "event_id")):
+        keys = twice.column(name, key)
+        assert len(set(keys)) == len(keys)
     customers = twice.column("customers.ndjson", "customer_id")
     assert len(set(customers)) == len(customers) == 2 * 2_469
     assert len(set(twice.column("customers.ndjson", "email"))) == len(customers)
