@@ -30,7 +30,10 @@ from tests.conftest import ROOT
 from tests.pages.desk import NAME, PASSWORD, log_in
 
 SCALE = 0.01
-INCREMENTAL = ("fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions")
+INCREMENTAL = (
+    "fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions", "fct_returns",
+    "fct_order_fulfilment", "fct_email_events", "fct_activity",
+)  # fmt: skip
 # What comes after the first build, so that each incremental model has keys to replace by each
 # source that its changed_by names: a row that stands (`had`), and what is new in it. None of
 # it moves the sums that the files foretell.
@@ -58,6 +61,32 @@ CHANGES = {
         select had, jsonb_build_object('payment_id', (select max(payment_id) + 1 from staging_erp.payments)) as new
         from staging_erp.payments as had
         order by order_id desc, payment_id limit 1
+    """,
+    "erp.shipments": """
+        select had, jsonb_build_object(
+            'updated_at', had.updated_at + interval '1 day', 'status', 'delivered',
+            'shipped_at', had.updated_at, 'delivered_at', had.updated_at + interval '1 day'
+        ) as new
+        from staging_erp.shipments as had
+        where had.status <> 'delivered' order by shipment_id limit 1
+    """,
+    "erp.returns": """
+        select had, jsonb_build_object(
+            'return_id', (select max(return_id) + 1 from staging_erp.returns),
+            'returned_at', had.returned_at - interval '1 hour'
+        ) as new
+        from staging_erp.returns as had
+        order by return_id limit 1
+    """,
+    "marketing.email_events": """
+        select had, jsonb_build_object('event_id', gen_random_uuid(), 'event_type', 'opened') as new
+        from staging_marketing.email_events as had
+        order by event_id limit 1
+    """,
+    "web.activity_events": """
+        select had, jsonb_build_object('event_id', gen_random_uuid()) as new
+        from staging_web.activity_events as had
+        order by event_id limit 1
     """,
     "marketing.campaign_targets": """
         select had, jsonb_build_object('customer_id', (

@@ -6,6 +6,12 @@
     ('fct_payments', 'stg_erp__payments'),
     ('fct_campaign_targets', 'stg_marketing__campaign_targets'),
     ('fct_coupon_redemptions', 'stg_marketing__coupon_redemptions'),
+    ('fct_returns', 'stg_erp__returns'),
+    ('fct_order_fulfilment', 'stg_erp__orders'),
+    ('fct_email_events', 'stg_marketing__email_events'),
+    ('fct_activity', 'stg_web__activity_events'),
+    ('fct_ad_performance_daily', 'stg_marketing__ad_performance'),
+    ('fct_sales_targets', 'stg_planning__sales_targets'),
 ] %}
 
 with row_counts as (

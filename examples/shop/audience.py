@@ -32,11 +32,11 @@ class Channel:
 
 # The video agency sits in London, the affiliate network in Toronto.
 CHANNELS = (
-    Channel("search", 1.0, 9_000, 0.035, 0.040, "click", 62, "USD"),
-    Channel("social", 1.0, 24_000, 0.011, 0.018, "thousand", 710, "USD"),
-    Channel("display", 0.7, 60_000, 0.002, 0.009, "thousand", 240, "USD"),
-    Channel("video", 0.4, 18_000, 0.005, 0.012, "thousand", 1_150, "GBP"),
-    Channel("affiliate", 0.4, 5_000, 0.020, 0.060, "order", 480, "CAD"),
+    Channel("search", 1.0, 1_500, 0.035, 0.040, "click", 62, "USD"),
+    Channel("social", 1.0, 4_000, 0.011, 0.018, "thousand", 710, "USD"),
+    Channel("display", 0.7, 10_000, 0.002, 0.009, "thousand", 240, "USD"),
+    Channel("video", 0.4, 3_000, 0.005, 0.012, "thousand", 1_150, "GBP"),
+    Channel("affiliate", 0.4, 900, 0.020, 0.060, "order", 480, "CAD"),
 )
 # An advertisement runs from three days before the campaign's first day to its last.
 BEFORE = 3

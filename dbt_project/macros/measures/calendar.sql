@@ -5,6 +5,19 @@
     {{ return(dbt.datediff(first_date, last_date, 'day') | trim) }}
 {%- endmacro %}
 
+{#- Hours from one moment to another, to two places; NULL where one is not known. -#}
+{% macro hours_between(first_moment, last_moment) -%}
+    {{ return(adapter.dispatch('hours_between', 'gatehouse')(first_moment, last_moment)) }}
+{%- endmacro %}
+
+{% macro postgres__hours_between(first_moment, last_moment) -%}
+cast(extract(epoch from {{ last_moment }} - {{ first_moment }}) / 3600 as numeric(12, 2))
+{%- endmacro %}
+
+{% macro spark__hours_between(first_moment, last_moment) -%}
+cast(cast(unix_micros({{ last_moment }}) - unix_micros({{ first_moment }}) as numeric(24, 0)) / 3600000000 as numeric(12, 2))
+{%- endmacro %}
+
 {#- The date that many days later; `days` is an SQL expression. -#}
 {% macro add_days(days, from_date) -%}
 cast({{ dbt.dateadd('day', days, from_date) | trim }} as date)

@@ -4,15 +4,9 @@ with campaigns as (
 
 ),
 
-campaign_targets as (
+named as (
 
-    select * from {{ ref('stg_marketing__campaign_targets') }}
-
-),
-
-coupon_redemptions as (
-
-    select * from {{ ref('stg_marketing__coupon_redemptions') }}
+    select * from {{ ref('int_campaigns_named') }}
 
 ),
 
@@ -22,11 +16,7 @@ members as (
 
     select campaign_id from campaigns
     union distinct
-    select campaign_id from campaign_targets
-    where campaign_id is not null
-    union distinct
-    select campaign_id from coupon_redemptions
-    where campaign_id is not null
+    select campaign_id from named
     union distinct
     select null as campaign_id
 

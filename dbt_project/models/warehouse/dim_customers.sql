@@ -10,27 +10,9 @@ homes as (
 
 ),
 
-orders as (
-
-    select * from {{ ref('int_orders_dated') }}
-
-),
-
 customers_ordered as (
 
     select * from {{ ref('int_customers_ordered') }}
-
-),
-
-campaign_targets as (
-
-    select * from {{ ref('stg_marketing__campaign_targets') }}
-
-),
-
-coupon_redemptions as (
-
-    select * from {{ ref('stg_marketing__coupon_redemptions') }}
 
 ),
 
@@ -40,20 +22,19 @@ bands as (
 
 ),
 
+named as (
+
+    select * from {{ ref('int_customers_named') }}
+
+),
+
 -- All that the crm sent, all that facts name, and the unknown member: its number
 -- is NULL, for any number may be a record's.
 members as (
 
     select customer_id from customers
     union distinct
-    select customer_id from orders
-    where customer_id is not null
-    union distinct
-    select customer_id from campaign_targets
-    where customer_id is not null
-    union distinct
-    select customer_id from coupon_redemptions
-    where customer_id is not null
+    select customer_id from named
     union distinct
     select null as customer_id
 

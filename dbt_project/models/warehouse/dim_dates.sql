@@ -34,6 +34,36 @@ coupon_redemptions as (
 
 ),
 
+sales_targets as (
+
+    select * from {{ ref('stg_planning__sales_targets') }}
+
+),
+
+activity_events as (
+
+    select * from {{ ref('stg_web__activity_events') }}
+
+),
+
+email_events as (
+
+    select * from {{ ref('stg_marketing__email_events') }}
+
+),
+
+ad_performance as (
+
+    select * from {{ ref('stg_marketing__ad_performance') }}
+
+),
+
+returns as (
+
+    select * from {{ ref('stg_erp__returns') }}
+
+),
+
 -- Every date that a fact can bear, and the build's today.
 spans as (
 
@@ -69,6 +99,41 @@ spans as (
         min(redeemed_on) as first_date,
         max(redeemed_on) as last_date
     from coupon_redemptions
+
+    union all
+
+    select
+        {{ business_date('min(returned_at)') }} as first_date,
+        {{ business_date('max(returned_at)') }} as last_date
+    from returns
+
+    union all
+
+    select
+        min(performance_date) as first_date,
+        max(performance_date) as last_date
+    from ad_performance
+
+    union all
+
+    select
+        {{ business_date('min(occurred_at)') }} as first_date,
+        {{ business_date('max(occurred_at)') }} as last_date
+    from email_events
+
+    union all
+
+    select
+        {{ business_date('min(occurred_at)') }} as first_date,
+        {{ business_date('max(occurred_at)') }} as last_date
+    from activity_events
+
+    union all
+
+    select
+        min(target_month) as first_date,
+        max(target_month) as last_date
+    from sales_targets
 
     union all
 

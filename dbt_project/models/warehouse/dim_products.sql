@@ -16,9 +16,9 @@ suppliers as (
 
 ),
 
-order_lines as (
+named as (
 
-    select * from {{ ref('stg_erp__order_lines') }}
+    select * from {{ ref('int_products_named') }}
 
 ),
 
@@ -28,8 +28,7 @@ members as (
 
     select product_id from products
     union distinct
-    select product_id from order_lines
-    where product_id is not null
+    select product_id from named
     union distinct
     select null as product_id
 

@@ -1,0 +1,29 @@
+with order_lines as (
+
+    select * from {{ ref('stg_erp__order_lines') }}
+
+),
+
+returns as (
+
+    select * from {{ ref('stg_erp__returns') }}
+
+),
+
+activity_events as (
+
+    select * from {{ ref('stg_web__activity_events') }}
+
+)
+
+-- One row each, whatever names it, and however often.
+select product_id from order_lines
+where product_id is not null
+union distinct
+
+select product_id from returns
+where product_id is not null
+union distinct
+
+select product_id from activity_events
+where product_id is not null
