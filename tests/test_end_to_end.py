@@ -34,6 +34,17 @@ INCREMENTAL = (
     "fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions", "fct_returns",
     "fct_order_fulfilment", "fct_email_events", "fct_activity",
 )  # fmt: skip
+# Orders whose payments are not what their lines are worth, less what came back.
+PAID_OTHERWISE = """
+    select count(*) from staging_erp.orders
+    left join (select order_id, sum(sales_amount) as worth from staging_erp.order_lines group by 1) as l using (order_id)
+    left join (select order_id, sum(refund_amount) as back from staging_erp.returns group by 1) as r using (order_id)
+    left join (
+        select order_id, sum(case status when 'captured' then amount when 'refunded' then -amount else 0 end) as paid
+        from staging_erp.payments group by 1
+    ) as p using (order_id)
+    where coalesce(worth, 0) - coalesce(back, 0) <> coalesce(paid, 0)
+"""
 # What comes after the first build, so that each incremental model has keys to replace by each
 # source that its changed_by names: a row that stands (`had`), and what is new in it. None of
 # it moves the sums that the files foretell.
@@ -47,7 +58,8 @@ CHANGES = {
         ) as new
         from staging_erp.orders as had
         where order_id = (
-            select min(payments.order_id) from staging_erp.payments join staging_erp.order_lines using (order_id)
+            select min(order_id) from staging_erp.returns
+            join staging_erp.payments using (order_id) join staging_erp.order_lines using (order_id)
         )
     """,
     "erp.products": """
@@ -58,9 +70,13 @@ CHANGES = {
         where product_id = (select min(product_id) from staging_erp.order_lines)
     """,
     "erp.payments": """
-        select had, jsonb_build_object('payment_id', (select max(payment_id) + 1 from staging_erp.payments)) as new
+        select had, jsonb_build_object(
+            'payment_id', (select max(payment_id) + 1 from staging_erp.payments),
+            'paid_at', had.paid_at - interval '5 s'
+        ) as new
         from staging_erp.payments as had
-        order by order_id desc, payment_id limit 1
+        where status = 'captured'
+        order by order_id desc, paid_at limit 1
     """,
     "erp.shipments": """
         select had, jsonb_build_object(
@@ -142,6 +158,10 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
     dbt(here, tmp_path, "build")
     assert one(engine, "select status from ledger.builds order by build_id desc limit 1")[0] == "published"
     assert_reconciled(engine, let_in, orders)
+    paid_otherwise = one(engine, PAID_OTHERWISE)[0]
+    assert 0 < paid_otherwise < orders / 50
+    found = "select failures from ledger.build_results where unique_id = 'test.gatehouse.payments_match_orders'"
+    assert one(engine, found)[0] == paid_otherwise
 
     again = demonstration.load_shop(here, engine, contract, "sample", SCALE, step)
     assert again == "all of it is loaded already"

@@ -51,7 +51,8 @@ parcels as (
         count(case when status = 'delivered' then 1 end) as parcels_delivered,
         count(case when status = 'lost' then 1 end) as parcels_lost,
         min(shipped_at) as shipped_at,
-        max(delivered_at) as delivered_at
+        max(delivered_at) as delivered_at,
+        max(_load_id) as load_id
     from shipments
     group by order_id
 
@@ -61,13 +62,24 @@ came_back as (
 
     select
         order_id,
-        min(returned_at) as returned_at
+        min(returned_at) as returned_at,
+        max(_load_id) as load_id
     from returns
     group by order_id
 
 ),
 
-expected as (
+payment_loads as (
+
+    select
+        order_id,
+        max(_load_id) as load_id
+    from payments
+    group by order_id
+
+),
+
+reached as (
 
     select
         orders.order_id,
@@ -87,11 +99,40 @@ expected as (
         coalesce(parcels.parcels_shipped, 0) as parcels_shipped,
         coalesce(parcels.parcels_delivered, 0) as parcels_delivered,
         coalesce(parcels.parcels_lost, 0) as parcels_lost,
-        orders._load_id as load_id
+        orders._load_id as load_id,
+        payment_loads.load_id as payment_load_id,
+        parcels.load_id as shipment_load_id,
+        came_back.load_id as return_load_id
     from orders
     left join captured on orders.order_id = captured.order_id and captured.place = 1
     left join parcels on orders.order_id = parcels.order_id
     left join came_back on orders.order_id = came_back.order_id
+    left join payment_loads on orders.order_id = payment_loads.order_id
+
+),
+
+expected as (
+
+    select
+        *,
+        coalesce(order_status, '') = 'cancelled' as is_cancelled,
+        coalesce(
+            case when order_status = 'cancelled' then order_status end,
+            case when returned_at is not null then 'returned' end,
+            case when delivered_at is not null then 'delivered' end,
+            case when parcels_lost > 0 then 'lost' end,
+            case when shipped_at is not null then 'shipped' end,
+            case when parcel_count > 0 then 'packed' end,
+            case when order_status = 'completed' then 'handed_over' end,
+            case when paid_at is not null then 'paid' end,
+            'placed'
+        ) as fulfilment_stage,
+        {{ hours_between('ordered_at', 'paid_at') }} as hours_to_payment,
+        {{ hours_between('ordered_at', 'shipped_at') }} as hours_to_shipment,
+        {{ hours_between('shipped_at', 'delivered_at') }} as hours_on_the_way,
+        {{ hours_between('ordered_at', 'delivered_at') }} as hours_to_delivery,
+        {{ hours_between('ordered_at', 'returned_at') }} as hours_to_return
+    from reached
 
 )
 
@@ -112,5 +153,15 @@ expected as (
     'parcels_shipped',
     'parcels_delivered',
     'parcels_lost',
+    'is_cancelled',
+    'fulfilment_stage',
+    'hours_to_payment',
+    'hours_to_shipment',
+    'hours_on_the_way',
+    'hours_to_delivery',
+    'hours_to_return',
     'load_id',
+    'payment_load_id',
+    'shipment_load_id',
+    'return_load_id',
 ]) }}

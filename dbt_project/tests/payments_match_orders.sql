@@ -26,9 +26,12 @@ returned as (
 
     select
         order_id,
+        currency_code,
         {{ total_amount('refund_amount') }} as refund_amount
     from returns
-    group by order_id
+    group by
+        order_id,
+        currency_code
 
 ),
 
@@ -55,7 +58,10 @@ compared as (
         coalesce(paid.net_amount, 0) as net_amount
     from orders
     left join paid on orders.order_id = paid.order_id
-    left join returned on orders.order_id = returned.order_id
+    left join returned
+        on
+            orders.order_id = returned.order_id
+            and orders.currency_code = returned.currency_code
 
 )
 

@@ -79,7 +79,7 @@ def ad_performance(seed: int) -> pa.Table:
     return pa.concat_tables(parts).sort_by([("performance_date", "ascending"), ("campaign_id", "ascending")])
 
 
-# A mail to begin with, and for some a reminder; what happens to one is drawn from the last that happened.
+# A mail to begin with, and for some a reminder, but for those who wanted no more after the first.
 MAILS = 2
 REMINDED = 0.6
 EVENTS = ("sent", "delivered", "bounced", "opened", "opened", "clicked", "unsubscribed", "complained")
@@ -92,22 +92,23 @@ def email_events(targets: pa.Table, seed: int) -> pa.Table:
     first = targets["addressed_on"].to_numpy().astype("datetime64[D]")
     last = ends[np.searchsorted(ids, campaign)] - 7
     rows = []
+    has_left = np.zeros(len(customer), dtype=bool)
     for mail, day in enumerate((first, last)):
         number = (customer * 100 + campaign) * MAILS + mail
         is_sent = (share(number, seed, "reminded") < REMINDED) | (mail == 0)
-        is_sent &= (day > first) | (mail == 0)
+        is_sent &= ((day > first) & ~has_left) | (mail == 0)
         sent = day.astype("datetime64[s]").astype(np.int64) + 12 * HOUR + pick(number, seed, "mail sent", HOUR)
         bounced = share(number, seed, "mail bounced") < 0.02
         opened = ~bounced & (share(number, seed, "mail opened") < 0.31)
         again = opened & (share(number, seed, "mail opened again") < 0.25)
         clicked = opened & (share(number, seed, "mail clicked") < 0.19)
-        leaves = ~bounced & (share(number, seed, "mail ended") < 0.003)
-        complains = ~bounced & (share(number, seed, "mail complained") < 0.0004)
+        has_left = opened & (share(number, seed, "mail ended") < 0.01)
+        complains = opened & (share(number, seed, "mail complained") < 0.0015)
         at_once = sent + between(number, seed, "mail delivered", 2, 90)
         read_at = at_once + between(number, seed, "mail read", 120, 40 * HOUR)
         later = read_at + between(number, seed, "mail read again", HOUR, 50 * HOUR)
-        happened = (np.ones_like(bounced), ~bounced, bounced, opened, again, clicked, leaves, complains)
-        when = (sent, at_once, at_once, read_at, later, read_at + 40, at_once + 9 * HOUR, at_once + 10 * HOUR)
+        happened = (np.ones_like(bounced), ~bounced, bounced, opened, again, clicked, has_left, complains)
+        when = (sent, at_once, at_once, read_at, later, read_at + 40, read_at + 75, read_at + 90)
         for kind, (is_so, at) in enumerate(zip(happened, when, strict=True)):
             some = is_sent & is_so & (at < BOOKS_CLOSED)
             place = np.full(int(some.sum()), kind)

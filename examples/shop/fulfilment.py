@@ -20,13 +20,14 @@ TRACKING = ("1Z", "96", "94", "OV")
 BY_DEPOT, IN_TWO_PARCELS, LOST = 0.7, 0.08, 0.004
 # A parcel that has not come by then is lost.
 LOST_AFTER = 10 * DAY
-# When the shop's books of the year were sent: what happened later is in none of its files.
-BOOKS_CLOSED = np.datetime64("2018-01-02T12:00:00", "s").astype(np.int64)
+# When the shop's books of the year were sent: what happened to goods, mails and visits later is in none of its files.
+BOOKS_CLOSED = np.datetime64("2018-01-03T12:00:00", "s").astype(np.int64)
 
 RETURNING_ORDERS, RETURNING_ORDERS_ONLINE, RETURNED_LINES = 0.025, 0.08, 0.12
 # Nobody brings back a tank of fuel, which is sold by the thousandth of a gallon.
 MOST_PIECES = 12
 REASONS = ("unwanted", "damaged", "wrong_item", "late", "other")
+UNWANTED, DAMAGED, WRONG_ITEM, LATE, OTHER = range(len(REASONS))
 # Payment ids are the order's id and one digit; this one is the refund's.
 REFUND = 4
 # No basket has as many lines.
@@ -180,13 +181,22 @@ class Returns:
         )
 
 
+def arrived_at(baskets: Baskets, sent: Parcels) -> np.ndarray:
+    """When all of each basket was with its customer, in seconds UTC; the last moment there is for never: int64[n]."""
+    at = baskets.at.copy()
+    never = np.iinfo(np.int64).max
+    np.maximum.at(at, sent.basket, np.where(sent.delivered > 0, sent.delivered, never))
+    return at
+
+
 def returns(
-    lines: Lines, baskets: Baskets, of_line: np.ndarray, channel: np.ndarray, is_known: np.ndarray, seed: int
+    sold: tuple[Lines, Baskets, np.ndarray], channel: np.ndarray, sent: Parcels, is_known: np.ndarray, seed: int
 ) -> Returns:
     """What customers bring or send back within a month, of products that the catalogue knows (bool[lines]).
 
-    All that comes back of an order comes at once, after a week at the earliest where it was sent.
+    All that comes back of an order comes at once, and after all of it has come.
     """
+    lines, baskets, of_line = sold
     is_online = (channel != "store")[of_line]
     number = lines.order * LINES_A_BASKET + place_in_basket(of_line)
     part = np.where(is_online, RETURNING_ORDERS_ONLINE, RETURNING_ORDERS)
@@ -194,12 +204,14 @@ def returns(
     comes_back &= is_known & (lines.quantity > 0) & (lines.quantity <= MOST_PIECES) & (lines.sales > 0)
     days = between(lines.order, seed, "returned after", np.where(is_online, 8, 1), 30)
     at = baskets.at[of_line] + days * DAY + pick(lines.order, seed, "returned at", 2 * HOUR)
-    line = np.flatnonzero(comes_back & (at < BOOKS_CLOSED))
+    line = np.flatnonzero(comes_back & (at > arrived_at(baskets, sent)[of_line]) & (at < BOOKS_CLOSED))
     number, order, bought = number[line], lines.order[line], lines.quantity[line]
     quantity = between(number, seed, "pieces returned", 1, bought)
     lot = share(number, seed, "reason")
     late = np.where(is_online[line], 0.12, 0.0)
-    reason = np.select([lot < 0.45, lot < 0.65, lot < 0.75, lot < 0.75 + late], [0, 1, 2, 3], 4)
+    reason = np.select(
+        [lot < 0.45, lot < 0.65, lot < 0.75, lot < 0.75 + late], [UNWANTED, DAMAGED, WRONG_ITEM, LATE], OTHER
+    )  # fmt: skip
     return Returns(
         line=line,
         number=number,

@@ -80,7 +80,7 @@ class Shop:
     stores: np.ndarray
     copies: list[Copy]
     keeps: np.ndarray  # bool[products]
-    stocked: np.ndarray  # ids of the products that the depots keep books on, and that are kept
+    stocked: np.ndarray  # ids of the products that the depots keep books on
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,7 @@ def read_shop(parameters: Parameters, report: Report) -> Shop:
     promoted = pq.read_table(data_folder() / "promotions.parquet", columns=["store_id"])["store_id"].unique()
     stores = np.union1d(lines.store, promoted.to_numpy())
     keeps = kept_products(catalogue, lines, chosen[0].households, parameters.scale)
-    on_stock = np.intersect1d(stock.stocked(lines, catalogue), catalogue.product[keeps])
-    return Shop(lines, households, catalogue, stores, chosen, keeps, on_stock)
+    return Shop(lines, households, catalogue, stores, chosen, keeps, stock.stocked(lines, catalogue))
 
 
 def kept_products(catalogue: Catalogue, lines: Lines, households: np.ndarray, scale: float) -> np.ndarray:
@@ -260,14 +259,14 @@ def write_goods(
     seed: int,
 ) -> Goods:
     """Writes one copy's parcels, returns, refunds and stock movements, as they stood when the books were sent."""
-    lines, baskets, of_line = sold
+    lines, baskets, _ = sold
     channel, is_real = sales.channels(baskets, seed), copy.number == 0
     is_open = sales.still_open(baskets, channel) & is_real
     sent = parcels(baskets, channel, is_open, seed)
     still_going = is_open[sent.basket]
     known_until = np.where(still_going, baskets.at[sent.basket] + 12 * HOUR, BOOKS_CLOSED)
     files["shipments.parquet"].write(sent.known(known_until).table())
-    back = returns(lines, baskets, of_line, channel, shop.catalogue.knows(lines.product), seed)
+    back = returns(sold, channel, sent, shop.catalogue.knows(lines.product), seed)
     typed = np.zeros(len(back), dtype=bool)
     if is_real:
         typed[lottery(back.number, seed, "return typed")[: len(BROKEN_RETURNS) + 4]] = True

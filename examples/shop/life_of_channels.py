@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from examples.shop.audience import BEFORE
 from examples.shop.columns import TYPES, build
 from examples.shop.files import Record, records
 from examples.shop.hashing import lottery, uuids
@@ -17,6 +16,7 @@ from examples.shop.life_of_sales import units
 from examples.shop.manifest import Manifest
 
 UNKNOWN_CUSTOMER = 9_999
+CORRECTED_AFTER = 3 * DAY
 UNKNOWN_CAMPAIGN = 99
 
 BROKEN_ADS: list[tuple[str, Record]] = [
@@ -51,7 +51,7 @@ def write_life_of_ads(manifest: Manifest, sent: pa.Table) -> None:
     charged = pc.cast(table["cost_amount"], TYPES["money"])
     cents = units(charged) * np.maximum(valid, 1) // np.maximum(clicks, 1)
     columns = {name: table[name] for name in table.column_names}
-    columns |= {"clicks": valid, "cost_amount": cents, "updated_at": seconds(table["updated_at"]) + BEFORE * DAY}
+    columns |= {"clicks": valid, "cost_amount": cents, "updated_at": seconds(table["updated_at"]) + CORRECTED_AFTER}
     corrected = build("marketing.ad_performance", **columns)
     write_rows(
         manifest, "marketing.ad_performance", "ad_performance_corrected.csv", "Days without their invalid clicks",

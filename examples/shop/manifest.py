@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.shop.columns import TABLES, schema
+from examples.shop.columns import schema
 from examples.shop.files import TableFile
 from examples.shop.progress import Report
 
 # Changes whenever the same parameters give another file of the same name: it is part of every key.
 GENERATOR_VERSION = 1
+# Changes whenever there are more or fewer files: a folder of others is made again, and what it had keeps its keys.
+FILES_VERSION = 2
 PROMOTIONS = "marketing.promotions"
 
 
@@ -33,8 +35,7 @@ class Parameters:
         return f"shop-v{GENERATOR_VERSION}-scale{self.scale}-seed{self.seed}-promotions-{promotions}-{file}"
 
     def as_json(self) -> dict[str, Any]:
-        """What a folder's files follow from: with other tables it is not whole, though the files that it has stay."""
-        return {"generator_version": GENERATOR_VERSION, "tables": sorted(TABLES), **asdict(self)}
+        return {"generator_version": GENERATOR_VERSION, "files_version": FILES_VERSION, **asdict(self)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from examples.shop.hashing import between, share
 from examples.shop.journey import Lines
 
 MONTHS = np.arange("2017-01", "2018-01", dtype="datetime64[M]")
-# The shop's days are New York's. In summer a sale of the last hour counts to the next day, which no target minds.
+# The shop's days are New York's. In summer a day's first hour counts to the day before, which no target minds.
 ZONE = 5 * 3_600
 
 # What a unit of each was worth in US dollars, roughly, at the beginning of each month from October 2016 to

@@ -14,6 +14,7 @@ from examples.shop.catalogue import Catalogue
 from examples.shop.columns import build
 from examples.shop.fulfilment import (
     BOOKS_CLOSED,
+    DAMAGED,
     HOUR,
     LINES_A_BASKET,
     MOST_PIECES,
@@ -29,10 +30,9 @@ PRODUCTS = 1_000
 # Weeks of the ledger begin on Mondays at 06:00 in New York, the first a week before any copy's first basket.
 FIRST_WEEK = np.datetime64("2016-12-19T11:00:00", "s").astype(np.int64)
 WEEK, WEEKS = 7 * DAY, 56
-LATE, COUNTED_OTHERWISE, MOVED = 0.03, 0.005, 0.002
+LATE_SUPPLY, COUNTED_OTHERWISE, MOVED = 0.03, 0.005, 0.002
 # What a shelf holds beyond three weeks of the best sales, for pieces that are missing when it is counted.
 SPARE = 10
-DAMAGED = 1  # in fulfilment.REASONS
 
 # A movement's id says by its last two bits what it is: of a line sold, of one that came back, or of a shelf.
 SOLD, RETURNED, SHELF = 0, 1, 2
@@ -75,16 +75,21 @@ class Movements:
 
 
 def movements(
-    copy: Copy, kept: np.ndarray, sold: tuple[Lines, Baskets, np.ndarray], sent: Parcels, came_back: Returns, seed: int
+    copy: Copy,
+    stocked_products: np.ndarray,
+    sold: tuple[Lines, Baskets, np.ndarray],
+    sent: Parcels,
+    came_back: Returns,
+    seed: int,
 ) -> list[Movements]:
-    """All movements of one copy's goods: `kept` are the ids that the depots keep books on."""
+    """All movements of one copy's goods: `stocked_products` are the ids that the depots keep books on."""
     lines, baskets, of_line = sold
     depot, packed = np.zeros(len(baskets), dtype=np.int64), np.zeros(len(baskets), dtype=np.int64)
     first = sent.where(sent.shipment % 10 == 1)
     depot[first.basket], packed[first.basket] = first.location, first.packed
     from_depot = depot[of_line] >= FIRST_DEPOT
     line = np.flatnonzero(
-        from_depot & np.isin(lines.product, kept) & (lines.quantity > 0) & (lines.quantity <= MOST_PIECES)
+        from_depot & np.isin(lines.product, stocked_products) & (lines.quantity > 0) & (lines.quantity <= MOST_PIECES)
     )
     number = lines.order * LINES_A_BASKET + place_in_basket(of_line)
     out = Movements(
@@ -95,16 +100,16 @@ def movements(
     again = Movements(
         back.number * 4 + RETURNED, back.product, depot[back.basket], "return", back.quantity, back.at
     )  # fmt: skip
-    return [out, again, *_shelves(copy, kept, out, seed)]
+    return [out, again, *_shelves(copy, stocked_products, out, seed)]
 
 
-def _shelves(copy: Copy, kept: np.ndarray, out: Movements, seed: int) -> list[Movements]:
+def _shelves(copy: Copy, stocked_products: np.ndarray, out: Movements, seed: int) -> list[Movements]:
     """What comes to the shelves (product and depot) of one copy, is found missing there, or moves between them."""
     if not len(out.number):
         return []
-    place = np.searchsorted(kept, out.product) * len(words.DEPOTS) + out.location - FIRST_DEPOT
+    place = np.searchsorted(stocked_products, out.product) * len(words.DEPOTS) + out.location - FIRST_DEPOT
     shelf, inverse = np.unique(place, return_inverse=True)
-    product, depot = kept[shelf // len(words.DEPOTS)], FIRST_DEPOT + shelf % len(words.DEPOTS)
+    product, depot = stocked_products[shelf // len(words.DEPOTS)], FIRST_DEPOT + shelf % len(words.DEPOTS)
     went = np.zeros((len(shelf), WEEKS), dtype=np.int64)
     np.add.at(went, (inverse, (out.at - FIRST_WEEK) // WEEK), -out.quantity)
     # Rows are shelves and columns weeks, here and below.
@@ -119,7 +124,7 @@ def _shelves(copy: Copy, kept: np.ndarray, out: Movements, seed: int) -> list[Mo
     monday = FIRST_WEEK + weeks * WEEK
     received = np.zeros_like(went)
     received[:, 1:] = went[:, :-1]
-    is_late = share(event, seed, "late supply") < LATE
+    is_late = share(event, seed, "late supply") < LATE_SUPPLY
     late = np.where(is_late, received, 0)
     received -= late
     received[:, 1:] += late[:, :-1]

@@ -16,14 +16,15 @@ from click.testing import CliRunner
 from examples.shop import make
 from examples.shop.__main__ import shop
 from examples.shop.columns import TABLES, kinds
-from examples.shop.manifest import GENERATOR_VERSION
+from examples.shop.manifest import FILES_VERSION, GENERATOR_VERSION
 from tests.conftest import ROOT
 from tests.examples.conftest import MadeShop
 from tests.examples.judge import Door, counts, rows_of
 
 # What each file of scale 0.01 holds. The generator's version is part of every idempotency key:
 # other rows under an old key would be refused by every door that has them. This is what must go
-# red when rows change: raise GENERATOR_VERSION, then enter the new ones. A new file needs neither.
+# red when rows change: raise GENERATOR_VERSION, then enter the new ones. With files that are new or
+# gone raise FILES_VERSION.
 FINGERPRINTS = json.loads(Path(__file__).with_name("fingerprints.json").read_text())
 
 
@@ -106,21 +107,19 @@ def test_rows_change_only_with_the_generators_version(small: MadeShop) -> None:
         for row in rows_of(small.folder / load.file):
             digest.update(json.dumps(row, default=str).encode())
         found[load.file] = digest.hexdigest()
-    assert {"version": GENERATOR_VERSION, "files": found} == FINGERPRINTS
+    assert {"version": GENERATOR_VERSION, "files_version": FILES_VERSION, "files": found} == FINGERPRINTS
 
 
-def test_a_folder_of_fewer_tables_gets_the_others_and_keeps_its_keys(
-    make_shop: Callable[..., MadeShop],
-) -> None:
+def test_a_folder_of_fewer_files_gets_the_others_and_keeps_its_keys(make_shop: Callable[..., MadeShop]) -> None:
     made = make_shop(scale=0.001)
     faults = json.loads((made.folder / "faults.json").read_text())
-    faults["parameters"]["tables"].remove("web.activity_events")
+    faults["parameters"]["files_version"] = FILES_VERSION - 1
     (made.folder / "faults.json").write_text(json.dumps(faults))
-    (made.folder / "activity_events.parquet").unlink()
-    kept = [load for load in made.loads if load.file != "activity_events.parquet"]
+    (made.folder / "payments_refunds.csv").unlink()
+    kept = [load for load in made.loads if load.file != "payments_refunds.csv"]
     (made.folder / "loads.json").write_text(json.dumps([asdict(load) for load in kept]))
     assert make(made.folder, scale=0.001) == made.loads
-    assert (made.folder / "activity_events.parquet").is_file()
+    assert (made.folder / "payments_refunds.csv").is_file()
 
 
 def test_a_folder_that_is_whole_is_left_alone_and_one_that_is_not_is_made_again(

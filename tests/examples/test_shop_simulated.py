@@ -43,8 +43,7 @@ def test_every_online_order_has_its_parcels_and_no_other(small: MadeShop, orders
 def test_an_order_that_is_completed_later_has_come_by_then(small: MadeShop) -> None:
     completed = {row["order_id"]: row["updated_at"] for row in small.rows("orders_status.ndjson")}
     came = {row["order_id"]: row["delivered_at"] for row in small.rows("shipments_status.ndjson")}
-    assert came
-    assert {order: completed[order] for order in came} == came
+    assert completed == came != {}
 
 
 def test_a_return_is_of_a_line_that_was_sold_and_gives_back_no_more(
@@ -57,6 +56,13 @@ def test_a_return_is_of_a_line_that_was_sold_and_gives_back_no_more(
         assert 0 < row["quantity"] <= line["quantity"]
         assert 0 <= Decimal(row["refund_amount"]) <= line["sales_amount"]
         assert timedelta(days=1) <= moment(row["returned_at"]) - orders[row["order_id"]]["ordered_at"]
+    came: dict[int, list[datetime | None]] = defaultdict(list)
+    for row in small.rows("shipments.parquet"):
+        came[row["order_id"]].append(row["delivered_at"])
+    sent = [(row, came[row["order_id"]]) for row in back if row["order_id"] in came]
+    assert sent
+    for row, delivered in sent:
+        assert all(at is not None and at < moment(row["returned_at"]) for at in delivered), row
 
 
 def test_refunds_are_what_came_back_whatever_the_service_desk_typed(small: MadeShop) -> None:
@@ -78,12 +84,15 @@ def test_stock_is_moved_by_what_was_sold_and_never_falls_below_nothing(
 ) -> None:
     moved = small.rows("stock_movements.parquet")
     kinds = Counter(row["movement_type"] for row in moved)
+    products_of: dict[int, list[int]] = defaultdict(list)
+    for order, product in lines:
+        products_of[order].append(product)
     assert kinds.keys() >= {"receipt", "sale"}
     for row in moved:
         if row["movement_type"] == "sale":
             order, place = divmod(row["movement_id"] // 4, 1_000)
+            assert products_of[order][place] == row["product_id"]
             assert lines[order, row["product_id"]]["quantity"] == -row["quantity"]
-            assert place < 1_000
     on_hand: Counter[tuple[int, int]] = Counter()
     for row in sorted(moved, key=lambda row: row["moved_at"]):
         on_hand[row["product_id"], row["location_id"]] += row["quantity"]
@@ -116,7 +125,7 @@ def test_a_mail_goes_to_who_was_addressed_and_is_read_after_it_came(small: MadeS
     for (campaign, customer, kind), at in first.items():
         if kind != "sent":
             assert at > first[campaign, customer, "sent"]
-        if kind == "clicked":
+        if kind in ("clicked", "unsubscribed", "complained"):
             assert at > first[campaign, customer, "opened"]
 
 

@@ -55,9 +55,9 @@ paid as (
 
     select
         order_id,
-        min(paid_at) as paid_at
+        min(case when payment_status = 'captured' then paid_at end) as paid_at,
+        max(load_id) as load_id
     from payments
-    where payment_status = 'captured'
     group by order_id
 
 ),
@@ -71,7 +71,8 @@ parcels as (
         sum(case when shipment_status = 'delivered' then 1 else 0 end) as parcels_delivered,
         sum(case when shipment_status = 'lost' then 1 else 0 end) as parcels_lost,
         min(shipped_at) as shipped_at,
-        max(case when shipment_status = 'delivered' then delivered_at end) as last_delivered_at
+        max(case when shipment_status = 'delivered' then delivered_at end) as last_delivered_at,
+        max(load_id) as load_id
     from shipments
     group by order_id
 
@@ -81,7 +82,8 @@ returned as (
 
     select
         order_id,
-        min(returned_at) as returned_at
+        min(returned_at) as returned_at,
+        max(load_id) as load_id
     from returns
     group by order_id
 
@@ -111,7 +113,10 @@ reached as (
         cast(coalesce(parcels.parcels_shipped, 0) as bigint) as parcels_shipped,
         cast(coalesce(parcels.parcels_delivered, 0) as bigint) as parcels_delivered,
         cast(coalesce(parcels.parcels_lost, 0) as bigint) as parcels_lost,
-        orders.load_id
+        orders.load_id,
+        paid.load_id as payment_load_id,
+        parcels.load_id as shipment_load_id,
+        returned.load_id as return_load_id
     from orders
     left join paid on orders.order_id = paid.order_id
     left join parcels on orders.order_id = parcels.order_id
@@ -145,7 +150,7 @@ select
         when parcels_lost > 0 then 'lost'
         when shipped_at is not null then 'shipped'
         when parcel_count > 0 then 'packed'
-        when channel = 'store' then 'handed_over'
+        when order_status = 'completed' then 'handed_over'
         when paid_at is not null then 'paid'
         else 'placed'
     end as fulfilment_stage,
@@ -154,5 +159,8 @@ select
     {{ hours_between('shipped_at', 'delivered_at') }} as hours_on_the_way,
     {{ hours_between('ordered_at', 'delivered_at') }} as hours_to_delivery,
     {{ hours_between('ordered_at', 'returned_at') }} as hours_to_return,
-    load_id
+    load_id,
+    payment_load_id,
+    shipment_load_id,
+    return_load_id
 from reached
