@@ -37,7 +37,7 @@ INCREMENTAL = (
 # Orders whose payments are not what their lines are worth, less what came back.
 PAID_OTHERWISE = """
     select count(*) from staging_erp.orders
-    left join (select order_id, sum(sales_amount) as worth from staging_erp.order_lines group by 1) as l using (order_id)
+    left join (select order_id, sum(sales_amount) worth from staging_erp.order_lines group by 1) as s using (order_id)
     left join (select order_id, sum(refund_amount) as back from staging_erp.returns group by 1) as r using (order_id)
     left join (
         select order_id, sum(case status when 'captured' then amount when 'refunded' then -amount else 0 end) as paid

@@ -8,6 +8,10 @@
 -- depends_on: {{ ref('customer_360') }}
 -- depends_on: {{ ref('product_performance') }}
 -- depends_on: {{ ref('campaign_performance') }}
+-- depends_on: {{ ref('sales_vs_target') }}
+-- depends_on: {{ ref('email_funnel') }}
+-- depends_on: {{ ref('payment_reconciliation') }}
+-- depends_on: {{ ref('fulfilment_times') }}
 {%- set personal = [] -%}
 {%- set found = [] -%}
 {%- if execute -%}

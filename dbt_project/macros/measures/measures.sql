@@ -60,3 +60,20 @@ cast({{ sales_amount }} - cast({{ units }} as numeric(18, 0)) * {{ unit_cost }} 
 {% macro redemption_rate(households_redeeming, households_addressed) -%}
 {{ ratio(households_redeeming, households_addressed) }}
 {%- endmacro %}
+
+{% macro target_attainment(sales_amount, target_amount) -%}
+{{ ratio(sales_amount, target_amount) }}
+{%- endmacro %}
+
+{% macro bounce_rate(mails_bounced, mails_sent) -%}
+{{ ratio(mails_bounced, mails_sent) }}
+{%- endmacro %}
+
+{#- Of households that a mail reached. -#}
+{% macro open_rate(households_opening, households_reached) -%}
+{{ ratio(households_opening, households_reached) }}
+{%- endmacro %}
+
+{% macro click_rate(households_clicking, households_reached) -%}
+{{ ratio(households_clicking, households_reached) }}
+{%- endmacro %}
