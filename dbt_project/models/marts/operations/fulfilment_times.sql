@@ -90,8 +90,8 @@ select
     cast(totals.parcel_count as bigint) as parcel_count,
     cast(totals.mean_hours_to_shipment as numeric(12, 2)) as mean_hours_to_shipment,
     cast(totals.mean_hours_to_delivery as numeric(12, 2)) as mean_hours_to_delivery,
-    percentiles.median_hours_to_delivery,
-    percentiles.p90_hours_to_delivery,
+    cast(percentiles.median_hours_to_delivery as numeric(12, 2)) as median_hours_to_delivery,
+    cast(percentiles.p90_hours_to_delivery as numeric(12, 2)) as p90_hours_to_delivery,
     {{ ratio('totals.orders_with_lost_parcels', 'totals.order_count') }} as lost_rate,
     {{ ratio('totals.orders_returned', 'totals.orders_delivered') }} as return_rate
 from totals
