@@ -177,7 +177,7 @@ def _sign(value: Any) -> str:
 
 @click.command()
 @click.argument("table_id", metavar="SOURCE.TABLE")
-@click.argument("reject_ids", nargs=-1, type=int)
+@click.argument("reject_ids", nargs=-1, type=click.IntRange(1, 2**63 - 1))
 @click.option("--json", "as_json", is_flag=True)
 @wait_option
 @click.pass_obj

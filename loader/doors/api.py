@@ -358,9 +358,8 @@ def post_replay() -> ResponseReturnValue:
     ids = body.get("reject_ids")
     if isinstance(ids, list):  # 411.0 is a whole number to JSON Schema, and some languages write no other
         ids = [int(i) if type(i) is float and i.is_integer() and abs(i) < 2**53 else i for i in ids]
-    if ids is not None and not (isinstance(ids, list) and all(type(i) is int for i in ids)):
-        return problem(400, "`reject_ids` is a list of numbers.")
-    ids = ids and [i for i in ids if abs(i) < 2**63]  # there are no others
+    if ids is not None and not (isinstance(ids, list) and all(type(i) is int and 0 < i < 2**63 for i in ids)):
+        return problem(400, f"`reject_ids` is a list of whole numbers from 1 to {2**63 - 1}.")
     query = sa.select(Reject.source, Reject.table_name).distinct().where(Reject.status.in_(["rejected", "waiting"]))
     if ids is not None:
         query = query.where(Reject.reject_id.in_(ids))

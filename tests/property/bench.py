@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import identifier
+from loader.intake.decode import Said
 from loader.intake.load import load_stream
 from loader.intake.receipt import Receipt
 from loader.ledger.loads import Origin
@@ -71,7 +72,10 @@ class Bench:
         table = self.door.find(table_id)
         stream = csv_of(rows, list(table.column_names))
         engine: Any = OneTransaction(self.connection)
-        return load_stream(engine, self.door, table, stream, "csv", Origin("api", "tests"))
+        # the sign is said: found out, a comma would be one wherever no value of the body has a point
+        return load_stream(
+            engine, self.door, table, stream, "csv", Origin("api", "tests"), said=Said.of(decimal="point")
+        )
 
     def fetch(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.connection.connection.cursor() as cursor:
