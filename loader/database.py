@@ -51,8 +51,8 @@ def make_engine(settings: Settings, **options: Any) -> sa.Engine:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
-        # a caller that was killed must not go on holding its locks
-        # and what is prepared is planned once: with another plan for every value, planning is dearer than the work
+        # What is prepared is planned once: with another plan for every value, planning is dearer than the work.
+        # And a caller that was killed must not go on holding its locks.
         "options": "-c timezone=UTC -c datestyle=ISO,YMD -c plan_cache_mode=force_generic_plan "
         "-c client_connection_check_interval=5s "
         "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000",

@@ -96,9 +96,9 @@ def _prepared(connection: Connection, contract: Contract, table: Table) -> Itera
     of what the connection holds, and all of it goes.
     """
     known, names = connection.info.pop("few", (None, {}))
-    clearing = "" if known is contract else "deallocate all; "
-    if clearing:
-        names = {}
+    clearing = ""
+    if known is not contract:
+        clearing, names = "deallocate all; ", {}
     if name := names.get(table.id):
         yield name, ""
     else:

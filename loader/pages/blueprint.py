@@ -33,6 +33,8 @@ pages.add_url_rule(f"{API_PREFIX}/docs/<source>/<name>", "api_docs_of_table", ap
 
 _DAY = timedelta(hours=24)
 _LISTED = 100
+#: Tables whose kept rows the first page shows at once: what is built and what is late stand below them.
+_KEPT_SHOWN = 5
 _FORM_BYTES = 1 << 20
 _REJECT_FILTERS = (
     ("open", "waiting and refused"),
@@ -119,6 +121,7 @@ def overview() -> ResponseReturnValue:
             late=sum(item.is_late for item in fresh),
             never=sum(item.state == "never" for item in fresh),
             kept=open_rows,
+            kept_shown=_KEPT_SHOWN,
             late_tables=[item for item in fresh if item.is_late],
             never_loaded=[item for item in fresh if item.state == "never"],
             in_time=[item for item in fresh if not item.is_late and item.state != "never"],
