@@ -76,7 +76,9 @@ class House:
         return ", ".join([*columns, f"primary key ({listed(self.table.primary_key)})"])
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ) | self.settings.environment() | {
+        """What every command of the bench runs with; compiled once, as an installed one is, whatever is usual here."""
+        usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return usual | self.settings.environment() | {
             "LOADER_PROJECT_DIR": str(PROJECT), "LOADER_STATE_DIR": str(self.settings.state_dir),
             "PYTHONPATH": str(ROOT), "RUNTIME__DLTHUB_TELEMETRY": "false",
         }  # fmt: skip

@@ -178,7 +178,7 @@ def _take_out(connection: Connection, contract: Contract, table: Table, load_id:
         joins.append(parent)
         lacking.append(lacks)
     stands = " and ".join(rule.stands for rule in table.errors()) or "true"
-    against = [f"not ({stands})", *lacking, lineage.was_deleted(table, "t")]
+    against = [f"not ({stands})", *lacking]
     # most loads have no such row: looking for them can be shared among workers, deleting can't. The
     # planner takes each rule for one that most rows break, and would not share for fear of their number
     run(connection, "set local parallel_tuple_cost = 0")
@@ -187,6 +187,13 @@ def _take_out(connection: Connection, contract: Contract, table: Table, load_id:
         "create temp table spoken_against on commit drop as "
         f"select t.ctid as _place, t._row from {table.mirror} as t {' '.join(joins)} "
         f"where t._load_id = {load_id} and ({' or '.join(against)})",
+    )
+    # a statement of its own: one that asks first whether anything was ever deleted is not shared
+    run(
+        connection,
+        f"insert into pg_temp.spoken_against select t.ctid, t._row from {table.mirror} as t "
+        f"where {lineage.was_deleted(table, 't')} and t._load_id = {load_id} "
+        "and not exists (select 1 from pg_temp.spoken_against as s where s._row = t._row)",
     )
     # by their place, which only a nested loop looks up
     run(connection, "set local enable_nestloop = on")
