@@ -42,7 +42,13 @@ DURABLE_FOR_NOTHING = {
 
 
 #: What takes minutes begins first, so that two workers end together.
-LONGEST = ("test_end_to_end.py", "test_build_publish.py", "test_agreement.py", "test_live.py")
+LONGEST = (
+    "test_end_to_end.py",
+    "test_full_equals_incremental.py",
+    "test_build_publish.py",
+    "test_agreement.py",
+    "test_live.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,6 +28,7 @@ from loader.settings import Settings
 from loader.steps import Steps
 from tests.conftest import ROOT
 from tests.pages.desk import NAME, PASSWORD, log_in
+from tests.warehouse import checksums
 
 SCALE = 0.01
 INCREMENTAL = (
@@ -68,6 +69,24 @@ CHANGES = {
         ) as new
         from staging_erp.products as had
         where product_id = (select min(product_id) from staging_erp.order_lines)
+    """,
+    "crm.customers": """
+        select had, jsonb_build_object('updated_at', middle, 'status', 'closed', 'marketing_consent', false) as new
+        from staging_crm.customers as had
+        join lateral (
+            select percentile_disc(0.5) within group (order by ordered_at) as middle
+            from staging_erp.orders where customer_id = had.customer_id
+        ) as orders on middle > had.updated_at
+        order by customer_id limit 1
+    """,
+    "crm.addresses": """
+        select had, jsonb_build_object('updated_at', middle, 'city', 'Elsewhere') as new
+        from staging_crm.addresses as had
+        join lateral (
+            select percentile_disc(0.7) within group (order by ordered_at) as middle
+            from staging_erp.orders where customer_id = had.customer_id
+        ) as orders on middle > had.updated_at
+        where address_type = 'home' order by customer_id limit 1
     """,
     "erp.payments": """
         select had, jsonb_build_object(
@@ -197,19 +216,6 @@ def change(engine: sa.Engine, contract: Contract, table: str, query: str) -> Non
     body = io.BytesIO(one(engine, f"select ({sent})::text from ({query}) as changed")[0].encode())
     receipt = load_stream(engine, contract, contract.find(table), body, "ndjson", Origin("api", "test"))
     assert receipt.accepted == 1, (table, receipt)
-
-
-def checksums(engine: sa.Engine) -> dict[str, tuple[int, str]]:
-    """Rows and a hash of them, of each table that the build makes for dimensions, facts and marts."""
-    query = """
-        select format('%I.%I', table_schema, table_name) from information_schema.tables
-        where table_type = 'BASE TABLE' and (table_schema = 'warehouse' or table_schema like 'mart%\\_\\_build')
-    """
-    made = 'select count(*), md5(string_agg(made::text, chr(10) order by made::text collate "C")) from {} as made'
-    with engine.connect() as connection:
-        names = connection.scalars(sa.text(query)).all()
-        found = {name: connection.execute(sa.text(made.format(name))).one() for name in names}
-    return {name: (rows, content) for name, (rows, content) in found.items()}
 
 
 def every_receipt_is_as_the_files_foretell(engine: sa.Engine, folder: Path) -> None:

@@ -17,9 +17,7 @@ expected as (
     select
         event_id,
         session_id,
-        {{ surrogate_key(['customer_id']) }} as customer_key,
         customer_id,
-        {{ surrogate_key(['product_id']) }} as product_key,
         product_id,
         event_type,
         page_path,
@@ -32,9 +30,7 @@ expected as (
 
 {{ rows_that_differ(['event_id'], [
     'session_id',
-    'customer_key',
     'customer_id',
-    'product_key',
     'product_id',
     'event_type',
     'page_path',

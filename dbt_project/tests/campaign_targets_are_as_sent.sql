@@ -1,7 +1,6 @@
 -- Every row of fct_campaign_targets is one of the source, and says the same.
 -- One row a customer whom a campaign addressed that differs, is missing or is surplus.
 {% set compared_columns = [
-    'customer_key',
     'campaign_key',
     'addressed_on',
     'load_id',
@@ -26,7 +25,6 @@ expected as (
         customer_id,
         addressed_on,
         _load_id as load_id,
-        {{ surrogate_key(['customer_id']) }} as customer_key,
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from campaign_targets
 

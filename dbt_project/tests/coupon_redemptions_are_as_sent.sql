@@ -1,7 +1,6 @@
 -- Every row of fct_coupon_redemptions is one of the source, and says the same.
 -- One row a coupon redemption that differs, is missing or is surplus.
 {% set compared_columns = [
-    'customer_key',
     'campaign_key',
     'load_id',
 ] %}
@@ -26,7 +25,6 @@ expected as (
         campaign_id,
         redeemed_on,
         _load_id as load_id,
-        {{ surrogate_key(['customer_id']) }} as customer_key,
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from coupon_redemptions
 

@@ -10,8 +10,16 @@ with made as (
 
 expected as (
 
-    select * from {{ ref('dim_customers') }}
-    where customer_key <> {{ unknown_key() }}
+    select
+        customer_durable_key as customer_key,
+        customer_id,
+        first_order_date,
+        last_order_date,
+        order_count
+    from {{ ref('dim_customers') }}
+    where
+        is_current
+        and customer_durable_key <> {{ unknown_key() }}
 
 )
 

@@ -1,10 +1,12 @@
--- Every customer in dim_customers says what the crm says of them and what their
--- orders in the erp come to. One row a customer that differs, is missing or is
+-- The current version of every customer in dim_customers says what the crm says of
+-- them and what their orders in the erp come to. One row a customer that differs, is missing or is
 -- surplus; members that the crm has not sent are left out.
 with made as (
 
     select * from {{ ref('dim_customers') }}
-    where not is_inferred
+    where
+        is_current
+        and not is_inferred
 
 ),
 
@@ -37,7 +39,7 @@ expected as (
 
     select
         customers.customer_id,
-        {{ surrogate_key(['customers.customer_id']) }} as customer_key,
+        {{ surrogate_key(['customers.customer_id']) }} as customer_durable_key,
         customers.status as customer_status,
         coalesce(customers.marketing_consent, false) as marketing_consent,
         coalesce(customers.age_band, 'Unknown') as age_band,
@@ -50,15 +52,14 @@ expected as (
         {{ business_date('customers.registered_at') }} as registered_on,
         ordered.first_order_date,
         ordered.last_order_date,
-        coalesce(ordered.order_count, 0) as order_count,
-        customers._load_id as load_id
+        coalesce(ordered.order_count, 0) as order_count
     from customers
     left join ordered on customers.customer_id = ordered.customer_id
 
 )
 
 {{ rows_that_differ(['customer_id'], [
-    'customer_key',
+    'customer_durable_key',
     'customer_status',
     'marketing_consent',
     'age_band',
@@ -72,5 +73,4 @@ expected as (
     'first_order_date',
     'last_order_date',
     'order_count',
-    'load_id',
 ]) }}

@@ -18,7 +18,6 @@ expected as (
         event_id,
         {{ surrogate_key(['campaign_id']) }} as campaign_key,
         campaign_id,
-        {{ surrogate_key(['customer_id']) }} as customer_key,
         customer_id,
         event_type,
         occurred_at,
@@ -31,7 +30,6 @@ expected as (
 {{ rows_that_differ(['event_id'], [
     'campaign_key',
     'campaign_id',
-    'customer_key',
     'customer_id',
     'event_type',
     'occurred_at',

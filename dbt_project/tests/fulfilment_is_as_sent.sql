@@ -83,7 +83,6 @@ reached as (
 
     select
         orders.order_id,
-        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
         orders.customer_id,
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,
@@ -137,7 +136,6 @@ expected as (
 )
 
 {{ rows_that_differ(['order_id'], [
-    'customer_key',
     'customer_id',
     'location_key',
     'location_id',

@@ -1,7 +1,6 @@
 -- Every order in fct_orders says what the source says of it, and its totals are
 -- those of its lines. One row an order that differs, is missing or is surplus.
 {% set compared_columns = [
-    'customer_key',
     'customer_id',
     'location_key',
     'location_id',
@@ -60,7 +59,6 @@ expected as (
 
     select
         orders.order_id,
-        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
         orders.customer_id,
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,

@@ -20,6 +20,7 @@ with totals as (
         'dim_customers' as table_name,
         sum(order_count) as order_count
     from {{ ref('dim_customers') }}
+    where is_current
 
     union all
 

@@ -2,7 +2,6 @@
 -- One row a payment that differs, is missing or is surplus.
 {% set compared_columns = [
     'order_id',
-    'customer_key',
     'customer_id',
     'location_key',
     'location_id',
@@ -41,7 +40,6 @@ expected as (
     select
         payments.payment_id,
         payments.order_id,
-        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
         orders.customer_id,
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,

@@ -4,6 +4,7 @@
 with products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -21,7 +22,7 @@ select
     products.unit_cost,
     performance.unit_cost as unit_cost_in_base
 from products
-inner join performance on products.product_key = performance.product_key
+inner join performance on products.product_durable_key = performance.product_key
 where
     (products.list_price is not null and performance.list_price is null)
     or (products.unit_cost is not null and performance.unit_cost is null)

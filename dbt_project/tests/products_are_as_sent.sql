@@ -1,10 +1,12 @@
--- Every product in dim_products says what the sources say of it, its supplier and
+-- The current version of every product in dim_products says what the sources say of it, its supplier and
 -- its place in the category tree. One row a product that differs, is missing or
 -- is surplus; members that the source has not sent are left out.
 with made as (
 
     select * from {{ ref('dim_products') }}
-    where not is_inferred
+    where
+        is_current
+        and not is_inferred
 
 ),
 
@@ -72,7 +74,7 @@ expected as (
 
     select
         products.product_id,
-        {{ surrogate_key(['products.product_id']) }} as product_key,
+        {{ surrogate_key(['products.product_id']) }} as product_durable_key,
         trim(products.name) as product_name,
         products.category_id,
         coalesce(levels.department, 'Unknown') as department,
@@ -95,7 +97,7 @@ expected as (
 )
 
 {{ rows_that_differ(['product_id'], [
-    'product_key',
+    'product_durable_key',
     'product_name',
     'category_id',
     'department',

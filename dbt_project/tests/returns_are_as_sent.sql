@@ -23,9 +23,7 @@ expected as (
     select
         returns.return_id,
         returns.order_id,
-        {{ surrogate_key(['returns.product_id']) }} as product_key,
         returns.product_id,
-        {{ surrogate_key(['orders.customer_id']) }} as customer_key,
         orders.customer_id,
         {{ surrogate_key(['orders.location_id']) }} as location_key,
         orders.location_id,
@@ -45,9 +43,7 @@ expected as (
 
 {{ rows_that_differ(['return_id'], [
     'order_id',
-    'product_key',
     'product_id',
-    'customer_key',
     'customer_id',
     'location_key',
     'location_id',

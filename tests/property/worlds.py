@@ -112,7 +112,7 @@ def shop() -> tuple[list[tuple[str, list[Row]]], list[tuple[str, list[Row]]]]:
     """(world, rows that warn) of the shop, made of its columns' own examples, parents first."""
     world: dict[str, list[Row]] = {}
     warned: list[tuple[str, list[Row]]] = []
-    tables = _tables()
+    tables = source_tables()
     for name in _parents_first(tables):
         made = list(_rows(tables[name], world, _SHOP.get(name, [{}, {}])))
         world[name] = made
@@ -122,7 +122,7 @@ def shop() -> tuple[list[tuple[str, list[Row]]], list[tuple[str, list[Row]]]]:
     return list(world.items()), warned
 
 
-def _tables() -> dict[str, dict[str, Any]]:
+def source_tables() -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted((FOLDERS["shop"] / "dbt_project" / "models" / "staging").glob("*/_*__sources.yml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["sources"]:
@@ -130,7 +130,7 @@ def _tables() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _relations(table: dict[str, Any]) -> Iterator[tuple[list[str], str, list[str]]]:
+def relations(table: dict[str, Any]) -> Iterator[tuple[list[str], str, list[str]]]:
     """(own columns, parent, its columns) of each relationship."""
     for column in [{"name": None, **table}, *table["columns"]]:
         for test in column.get("data_tests", []):
@@ -142,7 +142,7 @@ def _relations(table: dict[str, Any]) -> Iterator[tuple[list[str], str, list[str
 
 
 def _parents_first(tables: dict[str, dict[str, Any]]) -> list[str]:
-    graph = {name: {p for _, p, _ in _relations(table) if p != name} for name, table in tables.items()}
+    graph = {name: {p for _, p, _ in relations(table) if p != name} for name, table in tables.items()}
     return list(TopologicalSorter(graph).static_order())
 
 
@@ -151,7 +151,7 @@ def _rows(table: dict[str, Any], world: dict[str, list[Row]], changes: list[dict
     for number, change in enumerate(changes):
         row = {column["name"]: _text(column["config"]["meta"].get("example")) for column in table["columns"]}
         foreign = set()
-        for own, parent, fields in _relations(table):
+        for own, parent, fields in relations(table):
             if parent in world:
                 row.update(zip(own, (world[parent][number][field] for field in fields), strict=True))
                 foreign |= set(own)

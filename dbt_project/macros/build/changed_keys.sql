@@ -11,7 +11,14 @@
             ]}
         )
         ...
-        {% if is_incremental() %} where order_id in (select order_id from {{ changed_keys() }}) {% endif %} -#}
+        {% if is_incremental() %} where order_id in (select order_id from {{ changed_keys() }}) {% endif %}
+
+    A fact that points to the version of a dimension as of its time changes when
+    that dimension's history does. `through` names a model that has the fact's key,
+    the dimension's (`of`) and the time (`at`, or `on` if it is a day):
+
+        {'source': ['crm', 'customers'], 'of': {'customer_id': 'customer_id'},
+         'through': 'stg_erp__orders', 'at': 'ordered_at', 'key': {'order_id': 'order_id'}} -#}
 {% macro changed_keys() -%}
     {%- set changed_by = model.config.meta.get('changed_by') -%}
     {%- if execute and not changed_by -%}
@@ -21,7 +28,11 @@
     {%- set lower = model_watermark(this) -%}
     {%- set parts = [] -%}
     {%- for change in changed_by or [] -%}
-        {%- do parts.append(changed_since(change.source[0], change.source[1], change.key, lower)) -%}
+        {%- if change.get('through') -%}
+            {%- do parts.append(changed_through(change, lower)) -%}
+        {%- else -%}
+            {%- do parts.append(changed_since(change.source[0], change.source[1], change.key, lower)) -%}
+        {%- endif -%}
     {%- endfor -%}
 (
     {{ parts | join('\n    union\n    ') }}
@@ -66,6 +77,67 @@ select {{ names }} from {{ relation }} where _load_id in {{ loads }}
     select {{ names }} from {{ relation }} where ({{ keys }}) in {{ undone }}
     union
     select {{ names }} from {{ history }} where ({{ keys }}) in {{ undone }} and not ({{ is_delete() }})
+{%- endmacro %}
+
+{#- The keys of facts whose dimension's history has changed: those at or after the
+    earliest moment of a changed version. What is earlier points where it did, for
+    the first version holds from the beginning of time under a key that does not
+    hang on its moment. Where the first version itself is another, or a delete is
+    or was among the versions, it is all facts of the key. -#}
+{% macro changed_through(change, lower) -%}
+    {%- set source_name, table_name = change.source -%}
+    {%- set relation = source(source_name, table_name) -%}
+    {%- set node = source_node(source_name, table_name) if execute else none -%}
+    {%- set own_keys = key_columns(node) if execute else [] -%}
+    {%- set moment = moment_column(node) if execute else 'null' -%}
+    {%- set wanted = (own_keys | map('replace', '"', '') | list) + (change.of.values() | list) + [moment | replace('"', '')] -%}
+    {%- set keys = own_keys | join(', ') -%}
+    {%- set names, ons = [], [] -%}
+    {%- for name, column in change.key.items() -%}
+        {%- do names.append('facts.' ~ adapter.quote(column) ~ ' as ' ~ adapter.quote(name)) -%}
+    {%- endfor -%}
+    {%- for column, own in change.of.items() -%}
+        {%- do ons.append('facts.' ~ adapter.quote(column) ~ ' = changed.' ~ adapter.quote(own)) -%}
+    {%- endfor -%}
+    {%- set of = [] -%}
+    {%- for own in change.of.values() -%}{%- do of.append(adapter.quote(own)) -%}{%- endfor -%}
+select {{ names | join(', ') }}
+from {{ ref(change.through) }} as facts
+inner join (
+    select {{ of | join(', ') }}, min(_since) as _since
+    from (
+        select
+            *,
+            case
+                when
+                    ({{ keys }}) in (select {{ keys }} from {{ history_of(relation) }} where {{ is_delete() }})
+                    or {{ moment }} <= (
+                        select min({{ moment }})
+                        from (
+                            select {{ keys }}, {{ moment }} from {{ relation }}
+                            union all
+                            select {{ keys }}, {{ moment }} from {{ history_of(relation) }}
+                        ) as known
+                        where
+                            {%- for key in own_keys %}
+                            {{ 'and ' if not loop.first }}known.{{ key }} = version.{{ key }}
+                            {%- endfor %}
+                    )
+                    then {{ beginning_of_time() }}
+                else {{ moment }}
+            end as _since
+        from (
+            {{ changed_since(source_name, table_name, wanted | unique | list, lower) | indent(12) }}
+        ) as version
+    ) as versions
+    group by {{ of | join(', ') }}
+) as changed on {{ ons | join(' and ') }}
+where
+    {%- if change.get('on') %}
+    facts.{{ adapter.quote(change.on) }} >= {{ business_date('changed._since') }}
+    {%- else %}
+    facts.{{ adapter.quote(change.at) }} >= changed._since
+    {%- endif %}
 {%- endmacro %}
 
 {#- The lower bound of an incremental model: how far its rows have read. -#}

@@ -24,7 +24,7 @@
     {%- endif -%}
     {%- set node = source_node(source_name, table_name) -%}
     {%- set columns = staging_columns(node) -%}
-    {%- set later = "(select load_id from ledger.loads where seq > " ~ build_upper_bound() ~ ")" -%}
+    {%- set later = loads_after_the_bound() -%}
 (
     select {{ columns | join(', ') }}
     from {{ relation }}
@@ -48,64 +48,138 @@
 )
 {%- endmacro %}
 
+{#- Every version of a source table that stood, or stands, at the build's upper
+    bound: a subquery with the columns of source_as_of(), one row a key and moment
+    (config.meta.valid_from), for dimensions that show attributes as of a time. Of
+    two versions with one moment the one that arrived last. A key that is deleted
+    has none, whatever it had: who must be forgotten is. -#}
+{% macro source_versions(source_name, table_name) -%}
+    {{ return(adapter.dispatch('source_versions', 'gatehouse')(source(source_name, table_name), source_name, table_name)) }}
+{%- endmacro %}
+
+{#- Elsewhere than beside the ledger there is no history to read: the table as it is. -#}
+{% macro default__source_versions(relation, source_name, table_name) -%}
+(select * from {{ relation }})
+{%- endmacro %}
+
+{% macro postgres__source_versions(relation, source_name, table_name) -%}
+    {%- if not execute or relation.is_cte -%}
+        {{ return('(select * from ' ~ relation ~ ')') }}
+    {%- endif -%}
+    {%- set node = source_node(source_name, table_name) -%}
+    {%- set columns = staging_columns(node) | join(', ') -%}
+    {%- set keys = key_columns(node) | join(', ') -%}
+    {%- set later = loads_after_the_bound() -%}
+(
+    select {{ columns }}
+    from {{ relation }}
+    where
+        ({{ keys }}) not in (select {{ keys }} from {{ history_of(relation) }})
+        and _load_id not in {{ later }}
+    union all
+    select {{ columns }}
+    from (
+        {{ versions_arrived_by_the_bound(relation, node, '(' ~ keys ~ ') in (select ' ~ keys ~ ' from ' ~ history_of(relation) ~ ')') | indent(8) }}
+
+        select
+            *,
+            row_number() over (
+                partition by {{ keys }}, {{ moment_column(node) }} order by _arrived_load_id desc, _arrived_row desc
+            ) as _rank_at_its_moment,
+            first_value(_is_delete) over (partition by {{ keys }} order by {{ rank_of_versions(node) }}) as _is_gone
+        from arrived
+        where _undone_by is null or _undone_by < _restored_by
+    ) as version
+    where _rank_at_its_moment = 1 and not _is_delete and not _is_gone
+)
+{%- endmacro %}
+
 {#- Of every key that a load after the bound has changed: the version that was
     current, if there was one. Of the versions known at the bound and not undone
-    by then it is the highest, in the order in which the loader ranks them. A
-    delete is a version too: the history's entry that the load that brought it
-    has written itself, with reason `deleted`. (Whether a version had an entry in
-    the history by then says little: it stands again when what replaced it was
-    undone. It is undone if that was said of it last: `restored` takes it back.)
+    by then it is the highest, in the order in which the loader ranks them.
 
     `later` is SQL of the loads after the bound. -#}
 {% macro versions_current_at_the_bound(relation, node, later) -%}
-    {%- set columns = staging_columns(node) | join(', ') -%}
     {%- set keys = key_columns(node) | join(', ') -%}
-    {%- set valid_from = node.config.meta.get('valid_from') -%}
-select {{ columns }}
+    {%- set these -%}
+(select exists {{ later }})
+and ({{ keys }}) in (select {{ keys }} from {{ history_of(relation) }} where _written_load_id in {{ later }})
+    {%- endset -%}
+select {{ staging_columns(node) | join(', ') }}
 from (
-    with known as (
-        select *, _written_load_id not in {{ later }} as _is_known_entry
-        from (
-            select {{ columns }}, null as _written_load_id, null as _reason
-            from {{ relation }}
-            union all
-            select {{ columns }}, _written_load_id, _reason
-            from {{ history_of(relation) }}
-        ) as version
-        where
-            (select exists {{ later }})
-            and ({{ keys }}) in (select {{ keys }} from {{ history_of(relation) }} where _written_load_id in {{ later }})
-            and _load_id not in {{ later }}
-    ),
-
-    arrived as (
-        select distinct on (_load_id, _row)
-            {{ columns }},
-            max(_written_load_id) filter (where _is_known_entry and _reason = 'undone') over entries as _undone_by,
-            max(_written_load_id) filter (where _is_known_entry and _reason = 'restored') over entries as _restored_by,
-            coalesce(bool_or({{ is_delete() }}) over entries, false) as _is_delete,
-            coalesce(_first_load_id, _load_id) as _arrived_load_id,
-            coalesce(_first_row, _row) as _arrived_row
-        from known
-        left join (
-            select resolved_load_id as _load_id, resolved_row as _row, first_load_id as _first_load_id, first_row as _first_row
-            from ledger.rejects
-        ) as waited using (_load_id, _row)
-        window entries as (partition by _load_id, _row)
-    )
+    {{ versions_arrived_by_the_bound(relation, node, these) | indent(4) }}
 
     select distinct on ({{ keys }}) *
     from arrived
     where _undone_by is null or _undone_by < _restored_by
     order by
         {{ keys }},
-        {%- if valid_from %}
-        {{ adapter.quote(valid_from) }} desc,
-        {%- endif %}
-        _arrived_load_id desc,
-        _arrived_row desc
+        {{ rank_of_versions(node) }}
 ) as highest
 where not _is_delete
+{%- endmacro %}
+
+{#- The CTEs `known` and `arrived` of a select: every version that a load up to
+    the bound brought, once, among those of which the SQL `these` is true. A
+    delete is a version too: the history's entry that the load that brought it
+    has written itself, with reason `deleted`. (Whether a version had an entry in
+    the history by then says little: it stands again when what replaced it was
+    undone. It is undone if that was said of it last: `restored` takes it back.) -#}
+{% macro versions_arrived_by_the_bound(relation, node, these) -%}
+    {%- set columns = staging_columns(node) | join(', ') -%}
+    {%- set later = loads_after_the_bound() -%}
+with known as (
+    select *, _written_load_id not in {{ later }} as _is_known_entry
+    from (
+        select {{ columns }}, null as _written_load_id, null as _reason
+        from {{ relation }}
+        union all
+        select {{ columns }}, _written_load_id, _reason
+        from {{ history_of(relation) }}
+    ) as version
+    where
+        {{ these | indent(8) }}
+        and _load_id not in {{ later }}
+),
+
+arrived as (
+    select distinct on (_load_id, _row)
+        {{ columns }},
+        max(_written_load_id) filter (where _is_known_entry and _reason = 'undone') over entries as _undone_by,
+        max(_written_load_id) filter (where _is_known_entry and _reason = 'restored') over entries as _restored_by,
+        coalesce(bool_or({{ is_delete() }}) over entries, false) as _is_delete,
+        coalesce(_first_load_id, _load_id) as _arrived_load_id,
+        coalesce(_first_row, _row) as _arrived_row
+    from known
+    left join (
+        select resolved_load_id as _load_id, resolved_row as _row, first_load_id as _first_load_id, first_row as _first_row
+        from ledger.rejects
+    ) as waited using (_load_id, _row)
+    window entries as (partition by _load_id, _row)
+)
+{%- endmacro %}
+
+{#- How the loader ranks the versions of a key, the highest first. -#}
+{% macro rank_of_versions(node) -%}
+    {%- if node.config.meta.get('valid_from') -%}
+{{ adapter.quote(node.config.meta.valid_from) }} desc,{{ ' ' }}
+    {%- endif -%}
+_arrived_load_id desc, _arrived_row desc
+{%- endmacro %}
+
+{% macro loads_after_the_bound() -%}
+(select load_id from ledger.loads where seq > {{ build_upper_bound() }})
+{%- endmacro %}
+
+{#- The column that says since when a version holds. -#}
+{% macro moment_column(node) -%}
+    {%- set name = node.config.meta.get('valid_from') -%}
+    {%- if not name -%}
+        {{ exceptions.raise_compiler_error(
+            node.source_name ~ "." ~ node.name ~ ": versions as of a time need config.meta.valid_from"
+        ) }}
+    {%- endif -%}
+    {{ return(adapter.quote(name)) }}
 {%- endmacro %}
 
 {#- Of an entry of a history: it is itself a delete, and not the version that one took away. -#}

@@ -18,9 +18,49 @@ cast(extract(epoch from {{ last_moment }} - {{ first_moment }}) / 3600 as numeri
 cast(cast(unix_micros({{ last_moment }}) - unix_micros({{ first_moment }}) as numeric(24, 0)) / 3600000000 as numeric(12, 2))
 {%- endmacro %}
 
+{#- A moment as a whole number: microseconds since 1970, in whatever zone the session is. -#}
+{% macro microseconds(moment) -%}
+    {{ return(adapter.dispatch('microseconds', 'gatehouse')(moment)) }}
+{%- endmacro %}
+
+{% macro postgres__microseconds(moment) -%}
+cast(extract(epoch from {{ moment }}) * 1000000 as bigint)
+{%- endmacro %}
+
+{% macro spark__microseconds(moment) -%}
+unix_micros({{ moment }})
+{%- endmacro %}
+
+{#- Before and after all that a door lets in: from when the first version of a
+    record holds, and until when the current one does. -#}
+{% macro beginning_of_time() -%}
+    {{ return(moment_of('0001-01-02 00:00:00+00:00')) }}
+{%- endmacro %}
+
+{% macro end_of_time() -%}
+    {{ return(moment_of('9999-12-30 00:00:00+00:00')) }}
+{%- endmacro %}
+
+{% macro moment_of(text) -%}
+    {{ return(adapter.dispatch('moment_of', 'gatehouse')(text)) }}
+{%- endmacro %}
+
+{% macro postgres__moment_of(text) -%}
+cast('{{ text }}' as timestamp with time zone)
+{%- endmacro %}
+
+{% macro spark__moment_of(text) -%}
+cast('{{ text }}' as timestamp)
+{%- endmacro %}
+
 {#- The date that many days later; `days` is an SQL expression. -#}
 {% macro add_days(days, from_date) -%}
 cast({{ dbt.dateadd('day', days, from_date) | trim }} as date)
+{%- endmacro %}
+
+{#- The date that many months later, of a first day of a month. -#}
+{% macro add_months(months, from_date) -%}
+cast({{ dbt.dateadd('month', months, from_date) | trim }} as date)
 {%- endmacro %}
 
 {#- First day of the month, quarter or year that the date lies in. -#}
@@ -58,4 +98,9 @@ from digits as d0
     {%- for place in range(1, digits) %}
 cross join digits as d{{ place }}
     {%- endfor %}
+{%- endmacro %}
+
+{#- How often the divisor goes into a number that is not negative, whole. -#}
+{% macro whole(number, divisor) -%}
+cast(floor(cast({{ number }} as numeric(18, 0)) / {{ divisor }}) as integer)
 {%- endmacro %}

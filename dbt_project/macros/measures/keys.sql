@@ -44,3 +44,13 @@ cast(conv(substr(md5({{ key_text(columns) }}), 1, 16), 16, -10) as bigint)
 {% macro unknown_key() -%}
 -1
 {%- endmacro %}
+
+{#- Key of a version of a dimension's member. The first one has the member's own
+    key, whatever its moment: it holds from the beginning of time, and what a fact
+    names before its record has come points to it already. -#}
+{% macro version_key(columns, moment, is_first) -%}
+case
+    when {{ is_first }} then {{ hashed_key(columns) }}
+    else {{ hashed_key(columns + [microseconds(moment)]) }}
+end
+{%- endmacro %}

@@ -1,12 +1,6 @@
 with customers as (
 
-    select * from {{ ref('stg_crm__customers') }}
-
-),
-
-homes as (
-
-    select * from {{ ref('int_customer_homes_picked') }}
+    select * from {{ ref('int_customer_versions') }}
 
 ),
 
@@ -41,8 +35,12 @@ members as (
 )
 
 select
-    {{ surrogate_key(['members.customer_id']) }} as customer_key,
+    coalesce(customers.customer_key, {{ surrogate_key(['members.customer_id']) | indent(4) }}) as customer_key,
+    {{ surrogate_key(['members.customer_id']) }} as customer_durable_key,
     members.customer_id,
+    coalesce(customers.valid_from, {{ beginning_of_time() }}) as valid_from,
+    coalesce(customers.valid_to, {{ end_of_time() }}) as valid_to,
+    coalesce(customers.is_current, true) as is_current,
     customers.customer_id is null as is_inferred,
     coalesce(customers.customer_status, 'Unknown') as customer_status,
     coalesce(customers.marketing_consent, false) as marketing_consent,
@@ -55,17 +53,16 @@ select
     coalesce(customers.household_size, 'Unknown') as household_size,
     coalesce(customers.household_composition, 'Unknown') as household_composition,
     coalesce(customers.kids_count, 'Unknown') as kids_count,
-    coalesce(homes.city, 'Unknown') as home_city,
-    coalesce(homes.region, 'Unknown') as home_region,
-    coalesce(homes.country_code, 'Unknown') as home_country_code,
-    {{ business_date('customers.registered_at') }} as registered_on,
+    coalesce(customers.home_city, 'Unknown') as home_city,
+    coalesce(customers.home_region, 'Unknown') as home_region,
+    coalesce(customers.home_country_code, 'Unknown') as home_country_code,
+    customers.registered_on,
     customers_ordered.first_order_date,
     customers_ordered.last_order_date,
     coalesce(customers_ordered.order_count, 0) as order_count,
     customers.load_id
 from members
 left join customers on members.customer_id = customers.customer_id
-left join homes on members.customer_id = homes.customer_id
 left join customers_ordered on members.customer_id = customers_ordered.customer_id
 left join bands as age_bands
     on customers.age_band = age_bands.band and age_bands.attribute = 'age_band'

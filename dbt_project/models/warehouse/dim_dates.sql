@@ -4,176 +4,15 @@
 ] -%}
 {%- set weekday_names = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] -%}
 
-with orders as (
+with days as (
 
-    select * from {{ ref('stg_erp__orders') }}
-
-),
-
-payments as (
-
-    select * from {{ ref('stg_erp__payments') }}
+    select * from {{ ref('int_calendar_days') }}
 
 ),
 
-campaigns as (
+holidays as (
 
-    select * from {{ ref('stg_marketing__campaigns') }}
-
-),
-
-campaign_targets as (
-
-    select * from {{ ref('stg_marketing__campaign_targets') }}
-
-),
-
-coupon_redemptions as (
-
-    select * from {{ ref('stg_marketing__coupon_redemptions') }}
-
-),
-
-sales_targets as (
-
-    select * from {{ ref('stg_planning__sales_targets') }}
-
-),
-
-activity_events as (
-
-    select * from {{ ref('stg_web__activity_events') }}
-
-),
-
-email_events as (
-
-    select * from {{ ref('stg_marketing__email_events') }}
-
-),
-
-ad_performance as (
-
-    select * from {{ ref('stg_marketing__ad_performance') }}
-
-),
-
-returns as (
-
-    select * from {{ ref('stg_erp__returns') }}
-
-),
-
--- Every date that a fact can bear, and the build's today.
-spans as (
-
-    select
-        {{ business_date('min(ordered_at)') }} as first_date,
-        {{ business_date('max(ordered_at)') }} as last_date
-    from orders
-
-    union all
-
-    select
-        {{ business_date('min(paid_at)') }} as first_date,
-        {{ business_date('max(paid_at)') }} as last_date
-    from payments
-
-    union all
-
-    select
-        min(start_date) as first_date,
-        max(end_date) as last_date
-    from campaigns
-
-    union all
-
-    select
-        min(addressed_on) as first_date,
-        max(addressed_on) as last_date
-    from campaign_targets
-
-    union all
-
-    select
-        min(redeemed_on) as first_date,
-        max(redeemed_on) as last_date
-    from coupon_redemptions
-
-    union all
-
-    select
-        {{ business_date('min(returned_at)') }} as first_date,
-        {{ business_date('max(returned_at)') }} as last_date
-    from returns
-
-    union all
-
-    select
-        min(performance_date) as first_date,
-        max(performance_date) as last_date
-    from ad_performance
-
-    union all
-
-    select
-        {{ business_date('min(occurred_at)') }} as first_date,
-        {{ business_date('max(occurred_at)') }} as last_date
-    from email_events
-
-    union all
-
-    select
-        {{ business_date('min(occurred_at)') }} as first_date,
-        {{ business_date('max(occurred_at)') }} as last_date
-    from activity_events
-
-    union all
-
-    select
-        min(target_month) as first_date,
-        max(target_month) as last_date
-    from sales_targets
-
-    union all
-
-    select
-        {{ as_of_date() }} as first_date,
-        {{ as_of_date() }} as last_date
-
-),
-
--- Whole years, so that a comparison of periods finds every day of both.
-bounds as (
-
-    select
-        {{ first_day_of('year', 'min(first_date)') }} as first_day,
-        {{ first_day_of('year', add_days(366, first_day_of('year', 'max(last_date)'))) }} as day_after_last
-    from spans
-
-),
-
-digits as (
-
-    {% for n in range(10) -%}
-    select {{ n }} as n{{ ' union all' if not loop.last }}
-    {% endfor %}
-),
-
--- 100,000 days: 273 years. A date beyond them would fail the facts' tests.
-numbers as (
-
-    {{ whole_numbers(5) | indent(4) }}
-
-),
-
-days as (
-
-    select
-        {{ add_days('numbers.n', 'bounds.first_day') }} as date_day
-    from numbers
-    cross join bounds
-    where numbers.n < {{ days_between('bounds.first_day', 'bounds.day_after_last') }}
+    select * from {{ ref('int_holidays') }}
 
 ),
 
@@ -185,31 +24,91 @@ weekdays as (
         {{ iso_thursday('date_day') }} as thursday
     from days
 
+),
+
+-- A retail week is from Sunday to Saturday, and belongs to the retail year in which
+-- its Wednesday lies, which begins with February: 31 days before, it is the year's.
+retail_weeks as (
+
+    select
+        date_day,
+        iso_weekday,
+        thursday,
+        {{ add_days('-mod(iso_weekday, 7)', 'date_day') }} as retail_week_start,
+        {{ add_days('3 - mod(iso_weekday, 7) - 31', 'date_day') }} as retail_wednesday
+    from weekdays
+
+),
+
+retail_years as (
+
+    select
+        date_day,
+        iso_weekday,
+        thursday,
+        retail_week_start,
+        {{ iso_year('retail_wednesday') }} as retail_year,
+        {{ iso_week('retail_wednesday') }} as retail_week
+    from retail_weeks
+
+),
+
+-- Quarters of 13 weeks, of 4, 4 and 5; a 53rd week is in the last month.
+retail_quarters as (
+
+    select
+        date_day,
+        iso_weekday,
+        thursday,
+        retail_week_start,
+        retail_year,
+        retail_week,
+        case
+            when retail_week <= 13 then 1
+            when retail_week <= 26 then 2
+            when retail_week <= 39 then 3
+            else 4
+        end as retail_quarter
+    from retail_years
+
 )
 
 select
-    date_day,
-    cast(extract(year from date_day) as integer) as year_number,
-    cast(extract(quarter from date_day) as integer) as quarter_of_year,
-    cast(extract(month from date_day) as integer) as month_of_year,
-    cast(extract(day from date_day) as integer) as day_of_month,
-    {{ days_between(first_day_of('year', 'date_day'), 'date_day') }} + 1 as day_of_year,
-    case cast(extract(month from date_day) as integer)
+    retail_quarters.date_day,
+    cast(extract(year from retail_quarters.date_day) as integer) as year_number,
+    cast(extract(quarter from retail_quarters.date_day) as integer) as quarter_of_year,
+    cast(extract(month from retail_quarters.date_day) as integer) as month_of_year,
+    cast(extract(day from retail_quarters.date_day) as integer) as day_of_month,
+    {{ days_between(first_day_of('year', 'retail_quarters.date_day'), 'retail_quarters.date_day') }} + 1 as day_of_year,
+    case cast(extract(month from retail_quarters.date_day) as integer)
         {%- for month_name in month_names %}
         when {{ loop.index }} then '{{ month_name }}'
         {%- endfor %}
     end as month_name,
-    {{ iso_year('thursday') }} as iso_year,
-    {{ iso_week('thursday') }} as iso_week,
-    iso_weekday,
-    case iso_weekday
+    {{ iso_year('retail_quarters.thursday') }} as iso_year,
+    {{ iso_week('retail_quarters.thursday') }} as iso_week,
+    retail_quarters.iso_weekday,
+    case retail_quarters.iso_weekday
         {%- for weekday_name in weekday_names %}
         when {{ loop.index }} then '{{ weekday_name }}'
         {%- endfor %}
     end as weekday_name,
-    iso_weekday > 5 as is_weekend,
-    {{ add_days('1 - iso_weekday', 'date_day') }} as iso_week_start,
-    {{ first_day_of('month', 'date_day') }} as month_start,
-    {{ first_day_of('quarter', 'date_day') }} as quarter_start,
-    {{ first_day_of('year', 'date_day') }} as year_start
-from weekdays
+    retail_quarters.iso_weekday > 5 as is_weekend,
+    {{ add_days('1 - retail_quarters.iso_weekday', 'retail_quarters.date_day') }} as iso_week_start,
+    {{ first_day_of('month', 'retail_quarters.date_day') }} as month_start,
+    {{ first_day_of('quarter', 'retail_quarters.date_day') }} as quarter_start,
+    {{ first_day_of('year', 'retail_quarters.date_day') }} as year_start,
+    retail_quarters.retail_year,
+    retail_quarters.retail_quarter,
+    3 * (retail_quarters.retail_quarter - 1)
+    + case
+        when retail_quarters.retail_week - 13 * (retail_quarters.retail_quarter - 1) <= 4 then 1
+        when retail_quarters.retail_week - 13 * (retail_quarters.retail_quarter - 1) <= 8 then 2
+        else 3
+    end as retail_month,
+    retail_quarters.retail_week,
+    retail_quarters.retail_week_start,
+    holidays.holiday_name,
+    coalesce(holidays.is_public_holiday, false) as is_public_holiday
+from retail_quarters
+left join holidays on retail_quarters.date_day = holidays.date_day

@@ -1,6 +1,6 @@
 with products as (
 
-    select * from {{ ref('stg_erp__products') }}
+    select * from {{ ref('int_product_versions') }}
 
 ),
 
@@ -35,8 +35,12 @@ members as (
 )
 
 select
-    {{ surrogate_key(['members.product_id']) }} as product_key,
+    coalesce(products.product_key, {{ surrogate_key(['members.product_id']) | indent(4) }}) as product_key,
+    {{ surrogate_key(['members.product_id']) }} as product_durable_key,
     members.product_id,
+    coalesce(products.valid_from, {{ beginning_of_time() }}) as valid_from,
+    coalesce(products.valid_to, {{ end_of_time() }}) as valid_to,
+    coalesce(products.is_current, true) as is_current,
     products.product_id is null as is_inferred,
     coalesce(products.product_name, 'Unknown') as product_name,
     products.category_id,

@@ -7,6 +7,27 @@
         meta={
             'changed_by': [
                 {'source': ['web', 'activity_events'], 'key': {'event_id': 'event_id'}},
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_web__activity_events',
+                    'at': 'occurred_at',
+                    'key': {'event_id': 'event_id'},
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_web__activity_events',
+                    'at': 'occurred_at',
+                    'key': {'event_id': 'event_id'},
+                },
+                {
+                    'source': ['erp', 'products'],
+                    'of': {'product_id': 'product_id'},
+                    'through': 'stg_web__activity_events',
+                    'at': 'occurred_at',
+                    'key': {'event_id': 'event_id'},
+                },
             ]
         }
     )
@@ -19,18 +40,44 @@ with activity_events as (
     where event_id in (select changed_keys.event_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
+),
+
+customer_versions as (
+
+    select * from {{ ref('int_customer_versions') }}
+
+),
+
+product_versions as (
+
+    select * from {{ ref('int_product_versions') }}
+
 )
 
 select
-    event_id,
-    session_id,
-    {{ surrogate_key(['customer_id']) }} as customer_key,
-    customer_id,
-    {{ surrogate_key(['product_id']) }} as product_key,
-    product_id,
-    event_type,
-    page_path,
-    occurred_at,
-    {{ business_date('occurred_at') }} as event_date,
-    load_id
+    activity_events.event_id,
+    activity_events.session_id,
+    coalesce(
+        customer_versions.customer_key, {{ surrogate_key(['activity_events.customer_id']) | indent(8) }}
+    ) as customer_key,
+    activity_events.customer_id,
+    coalesce(
+        product_versions.product_key, {{ surrogate_key(['activity_events.product_id']) | indent(8) }}
+    ) as product_key,
+    activity_events.product_id,
+    activity_events.event_type,
+    activity_events.page_path,
+    activity_events.occurred_at,
+    {{ business_date('activity_events.occurred_at') }} as event_date,
+    activity_events.load_id
 from activity_events
+left join customer_versions
+    on
+        activity_events.customer_id = customer_versions.customer_id
+        and activity_events.occurred_at >= customer_versions.valid_from
+        and activity_events.occurred_at < customer_versions.valid_to
+left join product_versions
+    on
+        activity_events.product_id = product_versions.product_id
+        and activity_events.occurred_at >= product_versions.valid_from
+        and activity_events.occurred_at < product_versions.valid_to

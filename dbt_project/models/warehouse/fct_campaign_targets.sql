@@ -10,6 +10,20 @@
                     'source': ['marketing', 'campaign_targets'],
                     'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
                 },
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__campaign_targets',
+                    'on': 'addressed_on',
+                    'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__campaign_targets',
+                    'on': 'addressed_on',
+                    'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
+                },
             ]
         }
     )
@@ -28,13 +42,27 @@ with campaign_targets as (
         )
     {% endif %}
 
+),
+
+customer_versions as (
+
+    select * from {{ ref('int_customer_versions') }}
+
 )
 
+-- The household as it was at the end of the day.
 select
-    {{ surrogate_key(['campaign_id']) }} as campaign_key,
-    campaign_id,
-    {{ surrogate_key(['customer_id']) }} as customer_key,
-    customer_id,
-    addressed_on,
-    load_id
+    {{ surrogate_key(['campaign_targets.campaign_id']) }} as campaign_key,
+    campaign_targets.campaign_id,
+    coalesce(
+        customer_versions.customer_key, {{ surrogate_key(['campaign_targets.customer_id']) | indent(8) }}
+    ) as customer_key,
+    campaign_targets.customer_id,
+    campaign_targets.addressed_on,
+    campaign_targets.load_id
 from campaign_targets
+left join customer_versions
+    on
+        campaign_targets.customer_id = customer_versions.customer_id
+        and campaign_targets.addressed_on >= {{ business_date('customer_versions.valid_from') }}
+        and campaign_targets.addressed_on < {{ business_date('customer_versions.valid_to') }}

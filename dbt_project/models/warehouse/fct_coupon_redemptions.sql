@@ -15,6 +15,30 @@
                         'redeemed_on': 'redeemed_on',
                     },
                 },
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__coupon_redemptions',
+                    'on': 'redeemed_on',
+                    'key': {
+                        'customer_id': 'customer_id',
+                        'coupon_upc': 'coupon_upc',
+                        'campaign_id': 'campaign_id',
+                        'redeemed_on': 'redeemed_on',
+                    },
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__coupon_redemptions',
+                    'on': 'redeemed_on',
+                    'key': {
+                        'customer_id': 'customer_id',
+                        'coupon_upc': 'coupon_upc',
+                        'campaign_id': 'campaign_id',
+                        'redeemed_on': 'redeemed_on',
+                    },
+                },
             ]
         }
     )
@@ -35,14 +59,28 @@ with coupon_redemptions as (
         )
     {% endif %}
 
+),
+
+customer_versions as (
+
+    select * from {{ ref('int_customer_versions') }}
+
 )
 
+-- The household as it was at the end of the day.
 select
-    {{ surrogate_key(['customer_id']) }} as customer_key,
-    customer_id,
-    coupon_upc,
-    {{ surrogate_key(['campaign_id']) }} as campaign_key,
-    campaign_id,
-    redeemed_on,
-    load_id
+    coalesce(
+        customer_versions.customer_key, {{ surrogate_key(['coupon_redemptions.customer_id']) | indent(8) }}
+    ) as customer_key,
+    coupon_redemptions.customer_id,
+    coupon_redemptions.coupon_upc,
+    {{ surrogate_key(['coupon_redemptions.campaign_id']) }} as campaign_key,
+    coupon_redemptions.campaign_id,
+    coupon_redemptions.redeemed_on,
+    coupon_redemptions.load_id
 from coupon_redemptions
+left join customer_versions
+    on
+        coupon_redemptions.customer_id = customer_versions.customer_id
+        and coupon_redemptions.redeemed_on >= {{ business_date('customer_versions.valid_from') }}
+        and coupon_redemptions.redeemed_on < {{ business_date('customer_versions.valid_to') }}

@@ -7,6 +7,20 @@
         meta={
             'changed_by': [
                 {'source': ['marketing', 'email_events'], 'key': {'event_id': 'event_id'}},
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__email_events',
+                    'at': 'occurred_at',
+                    'key': {'event_id': 'event_id'},
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'stg_marketing__email_events',
+                    'at': 'occurred_at',
+                    'key': {'event_id': 'event_id'},
+                },
             ]
         }
     )
@@ -19,16 +33,29 @@ with email_events as (
     where event_id in (select changed_keys.event_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
+),
+
+customer_versions as (
+
+    select * from {{ ref('int_customer_versions') }}
+
 )
 
 select
-    event_id,
-    {{ surrogate_key(['campaign_id']) }} as campaign_key,
-    campaign_id,
-    {{ surrogate_key(['customer_id']) }} as customer_key,
-    customer_id,
-    event_type,
-    occurred_at,
-    {{ business_date('occurred_at') }} as event_date,
-    load_id
+    email_events.event_id,
+    {{ surrogate_key(['email_events.campaign_id']) }} as campaign_key,
+    email_events.campaign_id,
+    coalesce(
+        customer_versions.customer_key, {{ surrogate_key(['email_events.customer_id']) | indent(8) }}
+    ) as customer_key,
+    email_events.customer_id,
+    email_events.event_type,
+    email_events.occurred_at,
+    {{ business_date('email_events.occurred_at') }} as event_date,
+    email_events.load_id
 from email_events
+left join customer_versions
+    on
+        email_events.customer_id = customer_versions.customer_id
+        and email_events.occurred_at >= customer_versions.valid_from
+        and email_events.occurred_at < customer_versions.valid_to

@@ -10,6 +10,20 @@
                 {'source': ['erp', 'payments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'shipments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'returns'], 'key': {'order_id': 'order_id'}},
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': {'order_id': 'order_id'},
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': {'order_id': 'order_id'},
+                },
             ]
         }
     )

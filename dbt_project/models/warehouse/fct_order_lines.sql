@@ -8,6 +8,27 @@
             'changed_by': [
                 {'source': ['erp', 'order_lines'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
+                {
+                    'source': ['crm', 'customers'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': {'order_id': 'order_id'},
+                },
+                {
+                    'source': ['crm', 'addresses'],
+                    'of': {'customer_id': 'customer_id'},
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': {'order_id': 'order_id'},
+                },
+                {
+                    'source': ['erp', 'products'],
+                    'of': {'product_id': 'product_id'},
+                    'through': 'int_order_products',
+                    'at': 'ordered_at',
+                    'key': {'order_id': 'order_id'},
+                },
             ]
         }
     )
@@ -29,11 +50,18 @@ orders as (
     where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
     {% endif %}
 
+),
+
+product_versions as (
+
+    select * from {{ ref('int_product_versions') }}
+
 )
 
+-- depends_on: {{ ref('int_order_products') }}
 select
     order_lines.order_id,
-    order_lines.product_key,
+    coalesce(product_versions.product_key, order_lines.product_key) as product_key,
     order_lines.product_id,
     coalesce(orders.customer_key, {{ unknown_key() }}) as customer_key,
     orders.customer_id,
@@ -56,3 +84,8 @@ select
     orders.load_id as order_load_id
 from order_lines
 left join orders on order_lines.order_id = orders.order_id
+left join product_versions
+    on
+        order_lines.product_id = product_versions.product_id
+        and orders.ordered_at >= product_versions.valid_from
+        and orders.ordered_at < product_versions.valid_to

@@ -19,7 +19,9 @@ converted as (
     select
         order_lines.order_id,
         order_lines.product_key,
+        order_lines.product_id,
         order_lines.customer_key,
+        order_lines.customer_id,
         order_lines.location_key,
         order_lines.channel,
         order_lines.order_date,
@@ -49,7 +51,9 @@ converted as (
 select
     order_id,
     product_key,
+    product_id,
     customer_key,
+    customer_id,
     location_key,
     channel,
     order_date,

@@ -1,6 +1,7 @@
 with customers as (
 
     select * from {{ ref('dim_customers') }}
+    where is_current
 
 ),
 
@@ -37,21 +38,21 @@ coupon_redemptions as (
 order_totals as (
 
     select
-        customer_key,
+        {{ surrogate_key(['customer_id']) }} as customer_durable_key,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
         count(*) as order_count,
         sum(case when has_lines then 1 else 0 end) as orders_with_lines
     from orders
     where not is_cancelled
-    group by customer_key
+    group by customer_id
 
 ),
 
 category_totals as (
 
     select
-        sales.customer_key,
+        {{ surrogate_key(['sales.customer_id']) }} as customer_durable_key,
         products.category,
         {{ units_sold('sales.quantity') }} as units,
         {{ total_amount('sales.gross_amount') }} as gross_amount,
@@ -61,7 +62,7 @@ category_totals as (
     from sales
     inner join products on sales.product_key = products.product_key
     group by
-        sales.customer_key,
+        sales.customer_id,
         products.category
 
 ),
@@ -69,14 +70,14 @@ category_totals as (
 sales_totals as (
 
     select
-        customer_key,
+        customer_durable_key,
         {{ units_sold('units') }} as units,
         {{ total_amount('gross_amount') }} as gross_amount,
         {{ total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
         {{ net_sales() }} as sales_amount
     from category_totals
-    group by customer_key
+    group by customer_durable_key
 
 ),
 
@@ -84,10 +85,10 @@ sales_totals as (
 ranked_categories as (
 
     select
-        customer_key,
+        customer_durable_key,
         category,
         row_number() over (
-            partition by customer_key
+            partition by customer_durable_key
             order by sales_amount desc, category asc
         ) as sales_rank
     from category_totals
@@ -100,10 +101,10 @@ ranked_categories as (
 target_totals as (
 
     select
-        customer_key,
+        {{ surrogate_key(['customer_id']) }} as customer_durable_key,
         count(*) as campaigns_addressed
     from campaign_targets
-    group by customer_key
+    group by customer_id
 
 ),
 
@@ -111,13 +112,13 @@ target_totals as (
 redeemed_campaigns as (
 
     select
-        customer_key,
+        {{ surrogate_key(['customer_id']) }} as customer_durable_key,
         campaign_key,
         count(*) as redemptions,
         max(redeemed_on) as last_redeemed_on
     from coupon_redemptions
     group by
-        customer_key,
+        customer_id,
         campaign_key
 
 ),
@@ -125,17 +126,17 @@ redeemed_campaigns as (
 redemption_totals as (
 
     select
-        customer_key,
+        customer_durable_key,
         count(*) as campaigns_redeemed,
         sum(redemptions) as redemptions,
         max(last_redeemed_on) as last_redeemed_on
     from redeemed_campaigns
-    group by customer_key
+    group by customer_durable_key
 
 )
 
 select
-    customers.customer_key,
+    customers.customer_durable_key as customer_key,
     customers.customer_id,
     customers.customer_status,
     customers.marketing_consent,
@@ -170,16 +171,16 @@ select
     cast(coalesce(redemption_totals.redemptions, 0) as bigint) as redemptions,
     redemption_totals.last_redeemed_on
 from customers
-left join order_totals on customers.customer_key = order_totals.customer_key
-left join sales_totals on customers.customer_key = sales_totals.customer_key
+left join order_totals on customers.customer_durable_key = order_totals.customer_durable_key
+left join sales_totals on customers.customer_durable_key = sales_totals.customer_durable_key
 left join ranked_categories
-    on customers.customer_key = ranked_categories.customer_key and ranked_categories.sales_rank = 1
-left join target_totals on customers.customer_key = target_totals.customer_key
-left join redemption_totals on customers.customer_key = redemption_totals.customer_key
+    on customers.customer_durable_key = ranked_categories.customer_durable_key and ranked_categories.sales_rank = 1
+left join target_totals on customers.customer_durable_key = target_totals.customer_durable_key
+left join redemption_totals on customers.customer_durable_key = redemption_totals.customer_durable_key
 -- The unknown customer is a row only where facts stand on it.
 where
-    customers.customer_key <> {{ unknown_key() }}
-    or order_totals.customer_key is not null
-    or sales_totals.customer_key is not null
-    or target_totals.customer_key is not null
-    or redemption_totals.customer_key is not null
+    customers.customer_durable_key <> {{ unknown_key() }}
+    or order_totals.customer_durable_key is not null
+    or sales_totals.customer_durable_key is not null
+    or target_totals.customer_durable_key is not null
+    or redemption_totals.customer_durable_key is not null

@@ -43,18 +43,18 @@ redeeming_households as (
 
     select
         coupon_redemptions.campaign_key,
-        coupon_redemptions.customer_key,
-        campaign_targets.customer_key is not null as was_addressed,
+        coupon_redemptions.customer_id,
+        campaign_targets.customer_id is not null as was_addressed,
         count(*) as redemptions
     from coupon_redemptions
     left join campaign_targets
         on
             coupon_redemptions.campaign_key = campaign_targets.campaign_key
-            and coupon_redemptions.customer_key = campaign_targets.customer_key
+            and coupon_redemptions.customer_id = campaign_targets.customer_id
     group by
         coupon_redemptions.campaign_key,
-        coupon_redemptions.customer_key,
-        campaign_targets.customer_key
+        coupon_redemptions.customer_id,
+        campaign_targets.customer_id
 
 ),
 
@@ -88,7 +88,7 @@ buying_households as (
 
     select
         campaigns.campaign_key,
-        campaign_targets.customer_key,
+        campaign_targets.customer_id,
         count(*) as order_count,
         sum(case when orders.has_lines then 1 else 0 end) as orders_with_lines,
         {{ units_sold('order_sales.units') }} as units,
@@ -98,13 +98,13 @@ buying_households as (
     inner join campaigns on campaign_targets.campaign_key = campaigns.campaign_key
     inner join orders
         on
-            campaign_targets.customer_key = orders.customer_key
+            campaign_targets.customer_id = orders.customer_id
             and orders.order_date between campaigns.start_date and campaigns.end_date
             and not orders.is_cancelled
     left join order_sales on orders.order_id = order_sales.order_id
     group by
         campaigns.campaign_key,
-        campaign_targets.customer_key
+        campaign_targets.customer_id
 
 ),
 

@@ -22,7 +22,7 @@ households as (
 
     select
         campaign_key,
-        customer_key,
+        customer_id,
         sum(case when event_type = 'sent' then 1 else 0 end) as mails_sent,
         sum(case when event_type = 'delivered' then 1 else 0 end) as mails_delivered,
         sum(case when event_type = 'bounced' then 1 else 0 end) as mails_bounced,
@@ -35,7 +35,7 @@ households as (
     from email_events
     group by
         campaign_key,
-        customer_key
+        customer_id
 
 ),
 

@@ -1,6 +1,7 @@
 with products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -21,7 +22,7 @@ exchange_rates as (
 line_totals as (
 
     select
-        product_key,
+        {{ surrogate_key(['product_id']) }} as product_durable_key,
         sum(case when quantity > 0 then 1 else 0 end) as order_count,
         min(case when quantity > 0 then order_date end) as first_sold_on,
         max(case when quantity > 0 then order_date end) as last_sold_on,
@@ -33,14 +34,14 @@ line_totals as (
         {{ total_amount('coupon_discount') }} as coupon_discount,
         {{ net_sales() }} as sales_amount
     from sales
-    group by product_key
+    group by product_id
 
 ),
 
 product_totals as (
 
     select
-        products.product_key,
+        products.product_durable_key as product_key,
         products.product_id,
         products.product_name,
         products.department,
@@ -65,15 +66,15 @@ product_totals as (
         {{ total_or_zero('line_totals.coupon_discount') }} as coupon_discount,
         {{ total_or_zero('line_totals.sales_amount') }} as sales_amount
     from products
-    left join line_totals on products.product_key = line_totals.product_key
+    left join line_totals on products.product_durable_key = line_totals.product_durable_key
     left join exchange_rates
         on
             products.currency_code = exchange_rates.currency_code
             and exchange_rates.date_day = {{ as_of_date() }}
     -- The unknown product is a row only where lines stand on it.
     where
-        products.product_key <> {{ unknown_key() }}
-        or line_totals.product_key is not null
+        products.product_durable_key <> {{ unknown_key() }}
+        or line_totals.product_durable_key is not null
 
 ),
 

@@ -1,0 +1,110 @@
+with customers as (
+
+    select * from {{ ref('stg_crm__customers__versions') }}
+
+),
+
+addresses as (
+
+    select * from {{ ref('stg_crm__addresses__versions') }}
+
+),
+
+periods as (
+
+    select
+        address_id,
+        customer_id,
+        address_type,
+        city,
+        region,
+        country_code,
+        updated_at,
+        lead(updated_at) over (partition by address_id order by updated_at asc) as replaced_at
+    from addresses
+
+),
+
+-- Whenever the customer's record, or one of their addresses, became another.
+moments as (
+
+    select
+        customer_id,
+        updated_at as changed_at
+    from customers
+    union distinct
+    select
+        customer_id,
+        updated_at as changed_at
+    from periods
+    union distinct
+    select
+        customer_id,
+        replaced_at as changed_at
+    from periods
+    where replaced_at is not null
+
+),
+
+homes as (
+
+    select * from periods
+    where address_type = 'home'
+
+),
+
+-- The home at a moment is, of those that stood then, the one changed last.
+standing as (
+
+    select
+        moments.customer_id,
+        moments.changed_at,
+        homes.city,
+        homes.region,
+        homes.country_code,
+        row_number() over (
+            partition by moments.customer_id, moments.changed_at
+            order by homes.updated_at desc, homes.address_id desc
+        ) as recency_rank
+    from moments
+    inner join homes
+        on
+            moments.customer_id = homes.customer_id
+            and moments.changed_at >= homes.updated_at
+            and (homes.replaced_at is null or moments.changed_at < homes.replaced_at)
+
+),
+
+first_homes as (
+
+    select
+        customer_id,
+        city,
+        region,
+        country_code,
+        updated_at,
+        row_number() over (partition by customer_id order by updated_at asc, address_id desc) as age_rank
+    from homes
+
+)
+
+-- Before the first home was known it is taken to have been that one.
+select
+    moments.customer_id,
+    moments.changed_at,
+    case when moments.changed_at < first_homes.updated_at then first_homes.city else standing.city end as city,
+    case when moments.changed_at < first_homes.updated_at then first_homes.region else standing.region end as region,
+    case
+        when moments.changed_at < first_homes.updated_at then first_homes.country_code
+        else standing.country_code
+    end as country_code
+from moments
+left join standing
+    on
+        moments.customer_id = standing.customer_id
+        and moments.changed_at = standing.changed_at
+        and standing.recency_rank = 1
+left join first_homes
+    on
+        moments.customer_id = first_homes.customer_id
+        and first_homes.age_rank = 1
