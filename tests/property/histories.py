@@ -68,6 +68,7 @@ class Histories:
                 known += _MOMENTS
             elif kind == "date" and "first_of_month" not in text:
                 known += [str(date.fromisoformat(value) + timedelta(days=1)) for value in known if value]
+                known += ["2017-06-01"]
             elif kind.startswith(("integer", "bigint", "smallint", "numeric")):
                 known += [str(int(float(value)) + 1) for value in known if value]
             if "not_null" not in text and "not_null" not in str(column.get("constraints")):

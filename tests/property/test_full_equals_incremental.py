@@ -144,6 +144,65 @@ def test_builds_after_each_load_leave_what_one_full_build_does(house: House) -> 
         assert happened[what], f"nothing was {what}, so that nothing was shown of it"
 
 
+def versions_of_facts(house: House) -> dict[str, tuple[bool, ...]]:
+    """Of each fact about a first customer or product: whether it points to a later version than the first."""
+    query = """
+        select fact, array_agg(later order by id) from (
+            select 'order' as fact, order_id::text as id, customer_key <> durable as later
+            from warehouse.fct_orders join names using (customer_id)
+            union all
+            select 'line', order_id::text, product_key <> product_durable
+            from warehouse.fct_order_lines join products using (product_id)
+            union all
+            select 'visit', event_id::text, product_key <> product_durable
+            from warehouse.fct_activity join products using (product_id)
+            union all
+            select 'mail', event_id::text, customer_key <> durable
+            from warehouse.fct_email_events join names using (customer_id)
+            union all
+            select 'target', campaign_id::text, customer_key <> durable
+            from warehouse.fct_campaign_targets join names using (customer_id)
+        ) as facts group by fact
+    """
+    names = """
+        with names as (
+            select customer_id, customer_durable_key as durable from warehouse.dim_customers where is_current
+        ),
+        products as (
+            select product_id, product_durable_key as product_durable from warehouse.dim_products where is_current
+        )
+    """
+    with house.engine.connect() as connection:
+        return {fact: tuple(later) for fact, later in connection.execute(sa.text(names + query))}
+
+
+def test_a_version_moves_the_facts_of_its_time_and_an_undo_moves_them_back(house: House) -> None:
+    """Of the first customer and product; their second ones stay. An address moves the second customer."""
+    world = Histories().world
+    house.empty()
+    for table, rows in world.items():
+        house.act(Load(table, tuple(rows)))
+    house.dbt("run")
+    before = versions_of_facts(house)
+    assert before == dict.fromkeys(("order", "line", "visit", "mail", "target"), (False, False))
+
+    customer, product, address = (world[t][0] for t in ("crm.customers", "erp.products", "crm.addresses"))
+    moved = world["crm.addresses"][1] | {"city": "Dayton", "updated_at": "2016-12-28T12:00:00Z"}
+    house.act(Load("erp.products", (product | {"list_price": "1.99", "updated_at": "2017-01-01T12:27:00Z"},)))
+    house.act(Load("crm.customers", (customer | {"status": "closed", "updated_at": "2016-12-31T20:00:00Z"},)))
+    house.dbt("run")
+    after = before | {"order": (True, False), "line": (True, False)}
+    assert versions_of_facts(house) == after
+    house.dbt("test", "--select", "facts_point_to_their_time", "versions_cover_all_time")
+
+    house.act(Undo(1))
+    house.act(Load("crm.addresses", (moved, address)))
+    house.dbt("run")
+    # the address of before is older than the one that stood: from then on they lived where they do
+    assert versions_of_facts(house) == after | {"order": (False, True)}
+    house.dbt("test", "--select", "facts_point_to_their_time", "versions_cover_all_time")
+
+
 @pytest.mark.deep
 def test_builds_after_each_of_many_loads_leave_what_one_full_build_does(house: House) -> None:
     search(house, examples=int(os.environ.get("HISTORIES", "100")), builds=4, deep=True)
