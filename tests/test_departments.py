@@ -66,7 +66,7 @@ def test_a_role_is_made_once_and_may_not_log_in(mart: sa.Engine, settings: Setti
     with mart.connect() as connection:
         (standing,) = standing_of(connection, [DESK])
     assert (standing.may_log_in, standing.reads, standing.beyond) == (False, (), ())
-    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in|authentication failed"):
+    with pytest.raises(psycopg2.OperationalError, match=r"not permitted to log in|authentication failed"):
         login(settings, PASSWORD)
 
 
@@ -86,7 +86,7 @@ def test_opened_it_reads_its_mart_and_closed_it_is_out_at_once(mart: sa.Engine, 
     assert closed.stdout == f"{ROLE} may not log in; 1 sessions ended\n"
     with pytest.raises(psycopg2.Error), session.cursor() as cursor:
         cursor.execute("select 1")
-    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in|authentication failed"):
+    with pytest.raises(psycopg2.OperationalError, match=r"not permitted to log in|authentication failed"):
         login(settings, told["PGPASSWORD"])
     listed = call(settings, "list")
     assert f"{ROLE}\tmay not log in\treads mart_{DESK}.desks" in listed.stdout
