@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from loader.contract.faults import ContractError, Fault
 
 #: Bumped when the kept part changes its shape.
@@ -94,6 +96,12 @@ def read_manifest(
     finally:
         made.unlink(missing_ok=True)
     return manifest
+
+
+def whole_manifest(project_dir: Path) -> dict[str, Any]:
+    """dbt's manifest of the project, all of it, made anew. Raises :class:`ContractError` as `read_manifest` does."""
+    project = yaml.safe_load((project_dir / "dbt_project.yml").read_text("utf-8-sig"))
+    return _parse(project_dir, project if isinstance(project, dict) else {})
 
 
 def _parse(project_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
