@@ -53,6 +53,7 @@ def change(standing_and_manifest: tuple[Relations, Manifest]) -> Callable[..., s
             node = manifest["nodes"][f"model.gatehouse.{name}"]
             assert old in node["compiled_code"], name
             node["compiled_code"] = node["compiled_code"].replace(old, new)
+            node["depends_on"]["nodes"].append("model.gatehouse.stg_crm__customers")
         return beyond_staging(manifest, trace(manifest, standing)[1])
 
     return changed
@@ -88,13 +89,21 @@ def test_nothing_personal_gets_further_than_staging(change: Callable[..., set[tu
     assert change() == set(), "take the column out, or keep what it is made from in staging"
 
 
+#: Where dim_customers ends, and the same with people's names and addresses at hand.
+END = "customers.load_id\nfrom members\n"
+WITH_PEOPLE = (
+    "customers.load_id, {} as note\nfrom members\n"
+    "left join staging.stg_crm__customers as people on members.customer_id = people.customer_id\n"
+)
+
+
 def test_a_personal_column_is_found_under_another_name(change: Callable[..., set[tuple[str, str, str]]]) -> None:
     found = change(
-        dim_customers=("customers.load_id\n", "customers.load_id, upper(customers.email) as contact\n"),
-        customer_360=("customers.customer_status,", "customers.customer_status, md5(customers.contact) as reached_by,"),
+        dim_customers=(END, WITH_PEOPLE.format("upper(people.email)")),
+        customer_360=("customers.customer_status,", "customers.customer_status, md5(customers.note) as reached_by,"),
     )
     assert found == {
-        ("warehouse.dim_customers", "contact", "crm.customers.email"),
+        ("warehouse.dim_customers", "note", "crm.customers.email"),
         ("mart_customers__build.customer_360", "reached_by", "crm.customers.email"),
     }
 
@@ -102,13 +111,23 @@ def test_a_personal_column_is_found_under_another_name(change: Callable[..., set
 @pytest.mark.parametrize(
     "expression",
     [
-        "coalesce(customers.phone, 'none')",
-        "case when customers.birth_date > current_date then 1 end",
-        '(select max(others.last_name) from "gatehouse".staging.stg_crm__customers as others)',
-        "count(customers.first_name) over (partition by customers.customer_id)",
-        "row_number() over (order by customers.email)",
+        "coalesce(people.phone, 'none')",
+        "case when people.birth_date > current_date then 1 end",
+        "(select max(others.last_name) from staging.stg_crm__customers as others)",
+        "count(people.first_name) over (partition by customers.customer_id)",
+        "row_number() over (order by people.email)",
     ],
 )
 def test_it_is_found_in_any_expression(change: Callable[..., set[tuple[str, str, str]]], expression: str) -> None:
-    found = change(dim_customers=("customers.load_id\n", f"customers.load_id, {expression} as note\n"))
-    assert {(relation, column) for relation, column, _ in found} >= {("warehouse.dim_customers", "note")}
+    found = change(dim_customers=(END, WITH_PEOPLE.format(expression)))
+    assert {(relation, column) for relation, column, _ in found} == {("warehouse.dim_customers", "note")}
+
+
+def test_versions_are_followed_too(change: Callable[..., set[tuple[str, str, str]]]) -> None:
+    """The history has all columns of its source, and none of them goes on from there either."""
+    versions = "stg_crm__customers__versions"
+    found = change(
+        **{versions: ("_loaded_at as loaded_at\n", "_loaded_at as loaded_at, last_name as note\n")},
+        int_customer_homes=("moments.changed_at,", f"(select max(note) from staging.{versions}) as note, changed_at,"),
+    )
+    assert {origin for _, _, origin in found} == {"crm.customers.last_name"}
