@@ -21,9 +21,9 @@ FAILED = 1
 _NOT_MIGRATED = ("42P01", "3F000")
 #: Each command and the module of it under `loader.commands`.
 _COMMANDS = {
-    "build": "build", "contract": "contract", "db": "db", "dismiss": "dismiss", "down": "up", "load": "load",
-    "loads": "lists", "migrate": "migrate", "rejects": "lists", "replay": "load", "serve": "serve", "stop": "serve",
-    "token": "access", "undo": "undo", "up": "up", "user": "access",
+    "build": "build", "contract": "contract", "db": "db", "department": "department", "dismiss": "dismiss",
+    "down": "up", "load": "load", "loads": "lists", "migrate": "migrate", "rejects": "lists", "replay": "load",
+    "serve": "serve", "stop": "serve", "token": "access", "undo": "undo", "up": "up", "user": "access",
 }  # fmt: skip
 
 

@@ -21,13 +21,16 @@ from loader import demonstration
 from loader.app import create_app
 from loader.contract.model import Contract
 from loader.contract.read import read_contract
+from loader.departments import make_roles
 from loader.intake.load import load_file, load_stream
 from loader.ledger import access
 from loader.ledger.loads import Origin
 from loader.settings import Settings
 from loader.steps import Steps
+from tests.completeness import not_passed
 from tests.conftest import ROOT
 from tests.pages.desk import NAME, PASSWORD, log_in
+from tests.roles import assert_reads_its_mart_and_nothing_else, readable, session_of
 from tests.warehouse import checksums
 
 SCALE = 0.01
@@ -45,6 +48,11 @@ PAID_OTHERWISE = """
         from staging_erp.payments group by 1
     ) as p using (order_id)
     where coalesce(worth, 0) - coalesce(back, 0) <> coalesce(paid, 0)
+"""
+SELLING_REGION = """
+    select region from staging_erp.locations join staging_erp.orders using (location_id)
+    join staging_erp.order_lines using (order_id)
+    group by region order by count(*) desc, region limit 1
 """
 # What comes after the first build, so that each incremental model has keys to replace by each
 # source that its changed_by names: a row that stands (`had`), and what is new in it. None of
@@ -174,9 +182,16 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
     assert len(let_in) < len(lines), "some lines must wait, or the release below proves nothing"
     orders = pq.read_table(folder / "orders.parquet").num_rows
 
+    make_roles(engine, contract.departments)
+    region = one(engine, SELLING_REGION)[0]
+    with engine.begin() as connection:
+        connection.execute(sa.text(f'create role "gatehouse_region_{region}"'))
     dbt(here, tmp_path, "build")
     assert one(engine, "select status from ledger.builds order by build_id desc limit 1")[0] == "published"
     assert_reconciled(engine, let_in, orders)
+    manifest = json.loads((tmp_path / "target" / "manifest.json").read_text())
+    everything_was_tested(engine, manifest)
+    everybody_reads_their_own(here, manifest, contract.departments, region)
     paid_otherwise = one(engine, PAID_OTHERWISE)[0]
     assert 0 < paid_otherwise < orders / 50
     found = "select failures from ledger.build_results where unique_id = 'test.gatehouse.payments_match_orders'"
@@ -227,6 +242,42 @@ def every_receipt_is_as_the_files_foretell(engine: sa.Engine, folder: Path) -> N
         expected = foretold[load["file_name"]]["expected"]
         assert {name: load[name] for name in expected} == expected, load["file_name"]
         assert load["received"] == sum(load[n] for n in ("accepted", "waiting", "rejected", "duplicates"))
+
+
+def everything_was_tested(engine: sa.Engine, manifest: dict[str, Any]) -> None:
+    query = (
+        "select unique_id, status from ledger.build_results where build_id = (select max(build_id) from ledger.builds)"
+    )
+    with engine.connect() as connection:
+        results = {row.unique_id: row.status for row in connection.execute(sa.text(query))}
+    assert not_passed(manifest, results) == {}
+
+
+def everybody_reads_their_own(
+    settings: Settings, manifest: dict[str, Any], departments: tuple[str, ...], region: str
+) -> None:
+    marts = [
+        node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["fqn"][1] == "marts"
+    ]
+    assert {node["fqn"][2] for node in marts} == set(departments)
+    for department in departments:
+        tables = {node["alias"] for node in marts if node["fqn"][2] == department}
+        assert_reads_its_mart_and_nothing_else(settings, department, tables)
+
+    by_region = {
+        f"mart_{node['fqn'][2]}.{node['alias']}": access["column"]
+        for node in marts
+        if (access := node["config"]["meta"].get("row_access")) and access["roles"] == "gatehouse_region_"
+    }
+    role = f"gatehouse_region_{region}"
+    assert set().union(*readable(settings, role).values()) == by_region.keys() != set()
+    with session_of(settings, role) as cursor:
+        for table, column in by_region.items():
+            cursor.execute(f"select distinct {column} from {table}")
+            assert cursor.fetchall() == [(region,)], table
+        cursor.execute("reset session authorization")
+        cursor.execute(f'drop owned by "{role}"')
+        cursor.execute(f'drop role "{role}"')
 
 
 def total(lines: list[dict[str, Any]]) -> Decimal:

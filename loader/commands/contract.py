@@ -13,8 +13,11 @@ from loader.contract.diagram import ods_page
 from loader.contract.draft import sources_file
 from loader.contract.draft_edit import write_draft
 from loader.contract.drafting import Drafting
+from loader.contract.manifest import whole_manifest
 from loader.contract.survey import survey
 from loader.contract.survey_words import survey_text
+from loader.settings import Settings
+from loader.warehouse_page import warehouse_page
 
 
 @click.group()
@@ -84,11 +87,27 @@ def draft(
 def diagram(context: click.Context, output: Path | None) -> None:
     """Draw the source tables, their columns, rules and relations, as Markdown with Mermaid."""
     settings = settings_of(context)
-    page = ods_page(contract_of(settings))
+    _write(settings, ods_page(contract_of(settings)), output, "ods.md")
+
+
+@contract.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; else docs/warehouse.md in the project, and - prints it.",
+)
+@click.pass_context
+def models(context: click.Context, output: Path | None) -> None:
+    """Draw the star, and where each mart comes from and who asks it, as Markdown with Mermaid."""
+    settings = settings_of(context)
+    _write(settings, warehouse_page(whole_manifest(settings.project_dir)), output, "warehouse.md")
+
+
+def _write(settings: Settings, page: str, output: Path | None, name: str) -> None:
     if output == Path("-"):
         click.echo(page, nl=False)
         return
-    path = output or settings.project_dir / "docs" / "ods.md"
+    path = output or settings.project_dir / "docs" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     click.echo(f"written: {path}")

@@ -19,6 +19,7 @@ from loader.commands.build import make_docs
 from loader.commands.db import settings_of
 from loader.contract.read import read_contract
 from loader.database import check, make_engine
+from loader.departments import close_temporary, make_roles
 from loader.embedded import EmbeddedServer
 from loader.ledger import access
 from loader.ledger.models import User
@@ -64,6 +65,10 @@ def bring_up(settings: Settings, data: str, scale: float, port: int) -> None:
         contract = read_contract(settings.project_dir, settings.state_dir, say=step.progress)
         plan = migrate(engine, contract, say=step.say, progress=partial(step.progress, "migrating", unit="changes"))
         step.detail = "nothing to do" if plan.is_empty else f"{len(plan.changes)} changes"
+        for warning in make_roles(engine, contract.departments).warnings():
+            step.say(warning)
+        if is_embedded(settings):
+            close_temporary(engine)
     if data != "none":
         with steps.step("demonstration data") as step:
             step.detail = demonstration.load_shop(settings, engine, contract, data, scale, step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,13 +19,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from loader.contract.faults import ContractError, Fault
 
 #: Bumped when the kept part changes its shape.
-SHAPE = 2
+SHAPE = 3
 #: In dbt's words when it is the profile that fails, not the project.
 _PROFILE_FAILED = ("profile", "Could not find adapter type", "Env var required but not provided")
 _PARSED_SUFFIXES = {".yml", ".yaml", ".sql"}
+#: The schema that a mart is built in, before it is published to `mart_<department>`.
+_MART_BUILD = re.compile(r"mart_(.+)__build")
 
 
 def project_files(project_dir: Path, project: dict[str, Any]) -> list[Path]:
@@ -65,7 +70,7 @@ def kept_manifest(state_dir: Path, mark: str) -> Path:
 def read_manifest(
     project_dir: Path, state_dir: Path, project: dict[str, Any], say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """The part of dbt's manifest that the contract needs: sources, tests on them, rule macros.
+    """The part of dbt's manifest that the contract needs: sources, tests on them, rule macros, departments.
 
     ``say`` hears it when dbt has to parse the project. Raises :class:`ContractError` with
     dbt's own words when it can't.
@@ -91,6 +96,12 @@ def read_manifest(
     finally:
         made.unlink(missing_ok=True)
     return manifest
+
+
+def whole_manifest(project_dir: Path) -> dict[str, Any]:
+    """dbt's manifest of the project, all of it, made anew. Raises :class:`ContractError` as `read_manifest` does."""
+    project = yaml.safe_load((project_dir / "dbt_project.yml").read_text("utf-8-sig"))
+    return _parse(project_dir, project if isinstance(project, dict) else {})
 
 
 def _parse(project_dir: Path, project: dict[str, Any]) -> dict[str, Any]:
@@ -181,8 +192,10 @@ def _reduce(manifest: dict[str, Any]) -> dict[str, Any]:
         }
         for node in manifest["sources"].values()
     ]
+    schemas = {node["schema"] for node in manifest["nodes"].values() if node["resource_type"] == "model"}
     return {
         "project": manifest["metadata"].get("project_name"),
+        "departments": sorted(found[1] for schema in schemas if (found := _MART_BUILD.fullmatch(schema))),
         "sources": sources,
         "tests": tests,
         "rules": rules,

@@ -200,6 +200,8 @@ class Contract:
     project: str
     tables: dict[tuple[str, str], Table]
     fingerprint: str = ""
+    #: The departments that the project has a mart for, by the schemas that their models are built in.
+    departments: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables.values())

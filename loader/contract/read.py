@@ -67,6 +67,7 @@ class Sources:
     project: str
     fingerprint: str
     sources: tuple[Source, ...]
+    departments: tuple[str, ...] = ()
 
 
 def read_sources(project_dir: Path, state_dir: Path, say: Callable[[str], None] = lambda _: None) -> Sources:
@@ -99,13 +100,14 @@ def sources_of(manifest: dict[str, Any], places: Places) -> Sources:
             macros, tests.get((source["source_name"], source["name"]), [])
         )
         sources.append(Source(table, str(source.get("loader") or ""), tuple(faults)))
-    return Sources(manifest["project"] or "", manifest["fingerprint"], tuple(sources))
+    departments = tuple(manifest.get("departments", ()))  # a contract in force may be of an older program
+    return Sources(manifest["project"] or "", manifest["fingerprint"], tuple(sources), departments)
 
 
 def contract_of(read: Sources, sources: Iterable[Source]) -> Contract:
     """The contract that these of its sources make; nothing is checked."""
     tables = {(source.table.source, source.table.name): source.table for source in sources}
-    return Contract(read.project, tables, read.fingerprint)
+    return Contract(read.project, tables, read.fingerprint, read.departments)
 
 
 def without_moving_parents(contract: Contract) -> Contract:

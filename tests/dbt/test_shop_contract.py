@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dbt.jsonschemas
-import jsonschema
 import psycopg2
 import pytest
-import yaml
 
 from loader.settings import Settings
-from tests.dbt.conftest import ROOT, Rule
+from tests.dbt.conftest import Rule
 
 TYPES = r"text|integer|bigint|smallint|boolean|date|timestamptz|uuid|jsonb|numeric\(\d+,\d+\)"
 ROW_TESTS_OF_DBT = {"not_null"}
@@ -72,22 +69,6 @@ def test_a_mart_is_built_in_a_schema_that_is_named_after_its_folder(manifest: di
     for name, node in marts.items():
         assert node["schema"] == f"mart_{Path(node['path']).parts[1]}__build", name
     assert not [node["name"] for node in models if node["schema"].endswith("__build") and node["name"] not in marts]
-
-
-@pytest.mark.parametrize("pattern", ["dbt_project/models/staging/*/*__sources.yml", "dbt_project/macros/rules/*.yml"])
-def test_the_files_follow_the_schema_that_dbt_publishes(pattern: str) -> None:
-    """dbt 1.x passes wrong keys on Postgres in silence; dbt 2.x does not."""
-    paths = sorted(ROOT.glob(pattern))
-    assert paths
-    for path in paths:
-        assert not (faults := schema_faults(path)), (path.name, faults[:3])
-
-
-def schema_faults(path: Path) -> list[tuple[list[str | int], str]]:
-    """Where a YAML file does not follow dbt's own JSON schema, and how."""
-    schema = json.loads(Path(*dbt.jsonschemas.__path__, "resources", "latest.json").read_text())
-    judge = jsonschema.validators.validator_for(schema)(schema)
-    return [(list(f.absolute_path), f.message) for f in judge.iter_errors(yaml.safe_load(path.read_text()))]
 
 
 def test_every_table_says_what_it_is(sources: list[Source]) -> None:

@@ -4,9 +4,7 @@
     {%- set wait = var('publish_lock_timeout', '10s') -%}
     {%- set pairs = [] -%}
     {%- for mart in marts -%}
-        {%- do pairs.append("(" ~ [
-            sql_literal(mart.schema), sql_literal(mart.schema[:-7]), sql_literal(mart.alias)
-        ] | join(', ') ~ ")") -%}
+        {%- do pairs.append(mart_to_publish(mart)) -%}
     {%- endfor -%}
     {%- set made_now = run_query(
         "select unique_id from ledger.build_results where resource_type = 'model' and status = 'success' and build_id = " ~ build_id
@@ -16,6 +14,7 @@
     {#- What the ledger says if nobody lives to say more. -#}
     {%- do write_end_of_build(build_id, 'built', "not published: publishing broke off (killed, or the connection was lost); run dbt test") -%}
     {%- do run_query(publish_table_function()) -%}
+    {%- do run_query(publish_access_functions()) -%}
     {%- set publish -%}
 do $publish$
 declare
@@ -35,10 +34,16 @@ begin
     -- since whoever comes to read queues up behind.
     perform set_config('lock_timeout', '{{ wait }}', true);
     for mart in
-        select * from (values {{ pairs | join(', ') }}) as t (build_schema, mart_schema, table_name)
+        select *
+        from (values {{ pairs | join(', ') }})
+            as t (build_schema, mart_schema, table_name, readers, role_beginning, rule)
     loop
         execute format('create schema if not exists %I', mart.mart_schema);
+        perform pg_temp.lift_row_rule(
+            mart.build_schema, mart.mart_schema, mart.table_name, mart.role_beginning, mart.rule
+        );
         changes := pg_temp.publish_table(mart.build_schema, mart.mart_schema, mart.table_name);
+        perform pg_temp.let_in(mart.mart_schema, mart.table_name, mart.readers, mart.role_beginning, mart.rule);
         came := came + changes[1];
         went := went + changes[2];
     end loop;
@@ -70,6 +75,7 @@ $publish$
     {%- endif -%}
     {%- do log("Build " ~ build_id ~ ": " ~ build[1] ~ ".", info=True) -%}
     {%- do tell_of_tables_without_model(marts) -%}
+    {%- do tell_of_missing_readers(marts) -%}
 {%- endmacro %}
 
 {#- A mart removed from the project stays published, as it was: whether anyone

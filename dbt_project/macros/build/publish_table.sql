@@ -13,7 +13,6 @@ declare
     target_name constant text := format('%I.%I', mart_schema, table_name);
     source_id constant oid := source_name::regclass;
     target_id oid := to_regclass(target_name);
-    reader constant text := 'gatehouse_' || mart_schema;
     names text;
     key_columns text[];
     source_values text;
@@ -25,10 +24,6 @@ begin
     if target_id is null then
         execute format('create table %s (like %s including all)', target_name, source_name);
         target_id := target_name::regclass;
-        if exists (select from pg_roles where rolname = reader) then
-            execute format('grant usage on schema %I to %I', mart_schema, reader);
-            execute format('grant select on %s to %I', target_name, reader);
-        end if;
     elsif (select relkind from pg_class where oid = target_id) <> 'r' then
         raise exception '% is there already and is not a table', target_name;
     end if;

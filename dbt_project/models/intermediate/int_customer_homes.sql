@@ -20,7 +20,7 @@ periods as (
         region,
         country_code,
         updated_at,
-        lead(updated_at) over (partition by address_id order by updated_at asc) as replaced_at
+        lead(updated_at) over (partition by address_id order by updated_at asc nulls last) as replaced_at
     from addresses
 
 ),
@@ -64,7 +64,7 @@ standing as (
         homes.country_code,
         row_number() over (
             partition by moments.customer_id, moments.changed_at
-            order by homes.updated_at desc, homes.address_id desc
+            order by homes.updated_at desc nulls last, homes.address_id desc nulls last
         ) as recency_rank
     from moments
     inner join homes
@@ -83,7 +83,7 @@ first_homes as (
         region,
         country_code,
         updated_at,
-        row_number() over (partition by customer_id order by updated_at asc, address_id desc) as age_rank
+        row_number() over (partition by customer_id order by updated_at asc nulls last, address_id desc nulls last) as age_rank
     from homes
 
 )

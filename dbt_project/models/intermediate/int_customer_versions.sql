@@ -26,8 +26,8 @@ records as (
         registered_at,
         load_id,
         updated_at,
-        lead(updated_at) over (partition by customer_id order by updated_at asc) as replaced_at,
-        row_number() over (partition by customer_id order by updated_at asc) as version_number
+        lead(updated_at) over (partition by customer_id order by updated_at asc nulls last) as replaced_at,
+        row_number() over (partition by customer_id order by updated_at asc nulls last) as version_number
     from customers
 
 ),
@@ -74,9 +74,9 @@ compared as (
         load_id,
         {% for attribute in attributes -%}
         {{ attribute }},
-        lag({{ attribute }}) over (partition by customer_id order by changed_at asc) as previous_{{ attribute }},
+        lag({{ attribute }}) over (partition by customer_id order by changed_at asc nulls last) as previous_{{ attribute }},
         {% endfor -%}
-        row_number() over (partition by customer_id order by changed_at asc) as moment_number
+        row_number() over (partition by customer_id order by changed_at asc nulls last) as moment_number
     from moments
 
 ),
@@ -96,7 +96,7 @@ ordered as (
 
     select
         *,
-        lead(changed_at) over (partition by customer_id order by changed_at asc) as replaced_at
+        lead(changed_at) over (partition by customer_id order by changed_at asc nulls last) as replaced_at
     from changes
 
 )

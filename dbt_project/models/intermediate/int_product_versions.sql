@@ -19,8 +19,8 @@ ordered as (
         product_status,
         load_id,
         updated_at,
-        lead(updated_at) over (partition by product_id order by updated_at asc) as replaced_at,
-        row_number() over (partition by product_id order by updated_at asc) as version_number
+        lead(updated_at) over (partition by product_id order by updated_at asc nulls last) as replaced_at,
+        row_number() over (partition by product_id order by updated_at asc nulls last) as version_number
     from products
 
 )

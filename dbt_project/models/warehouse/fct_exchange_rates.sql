@@ -19,7 +19,7 @@ ranges as (
         rate_date as first_day,
         lead(rate_date) over (
             partition by currency_code
-            order by rate_date asc
+            order by rate_date asc nulls last
         ) as day_after_last,
         load_id
     from exchange_rates

@@ -89,7 +89,7 @@ ranked_categories as (
         category,
         row_number() over (
             partition by customer_durable_key
-            order by sales_amount desc, category asc
+            order by sales_amount desc nulls last, category asc nulls last
         ) as sales_rank
     from category_totals
     where

@@ -38,7 +38,7 @@ ranked as (
         order_week,
         channel,
         hours_to_delivery,
-        row_number() over (partition by order_week, channel order by hours_to_delivery asc) as place,
+        row_number() over (partition by order_week, channel order by hours_to_delivery asc nulls last) as place,
         count(*) over (partition by order_week, channel) as delivered_count
     from sent
     where hours_to_delivery is not null

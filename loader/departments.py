@@ -1,0 +1,261 @@
+"""Departments: one login role each, which reads its mart and nothing else.
+
+A role belongs to the server, its rights to this database. What it may read in a mart is granted
+where the mart is published (`dbt_project/macros/build/publish_access.sql`); here roles are made,
+let in, shut out, and asked for what they read besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from psycopg2.extensions import encrypt_password
+from sqlalchemy.exc import DBAPIError
+
+from loader.contract.types import identifier
+from loader.migrate.sql import run
+from loader.remedy import Remedy
+
+PREFIX = "gatehouse_mart_"
+LONGEST_NAME = 63  # of a role, in bytes; PostgreSQL cuts off the rest
+#: An ordinary role. It may not log in until somebody gives it a password.
+ATTRIBUTES = "nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
+
+_NO_RIGHT = "42501"
+# Roles of one server are made by whoever works on any of its databases.
+_MAKE = """
+do $$
+begin
+    create role {role} {attributes};
+exception when duplicate_object or unique_violation then null;
+end
+$$
+"""
+_STANDING = """
+    select
+        rolname as name, rolcanlogin as may_log_in,
+        array_remove(array[
+            case when rolsuper then 'superuser' end, case when rolbypassrls then 'bypassrls' end,
+            case when rolcreaterole then 'createrole' end, case when rolcreatedb then 'createdb' end,
+            case when rolreplication then 'replication' end
+        ], null) as attributes,
+        array(
+            select granted.rolname::text from pg_auth_members inner join pg_roles as granted on granted.oid = roleid
+            where member = pg_roles.oid order by 1
+        ) as member_of
+    from pg_roles
+    where rolname = any(:names)
+"""
+# Every right on a relation, of the role itself, of PUBLIC or of a role that it is a member of.
+_READS = """
+    select
+        relnamespace::regnamespace::text as schema,
+        format('%I.%I', nspname, relname) as relation,
+        has_table_privilege(:role, pg_class.oid, 'select') or has_any_column_privilege(:role, pg_class.oid, 'select')
+            as reads,
+        has_table_privilege(:role, pg_class.oid, 'insert, update, delete, truncate, references, trigger') as writes
+    from pg_class
+    inner join pg_namespace on pg_namespace.oid = relnamespace
+    where relkind in ('r', 'v', 'm', 'f', 'p')
+        and nspname !~ '^pg_' and nspname <> 'information_schema'
+        and has_schema_privilege(:role, relnamespace, 'usage')
+    order by 2
+"""
+_MAKES = """
+    select 'makes tables in ' || nspname from pg_namespace
+    where nspname !~ '^pg_' and has_schema_privilege(:role, oid, 'create')
+    union all
+    select 'makes schemas' where has_database_privilege(:role, current_database(), 'create')
+    order by 1
+"""
+
+
+def role_of(department: str) -> str:
+    """The name of the department's role."""
+    return PREFIX + department
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A department's role as the server has it.
+
+    `reads` are the published tables of its mart; `beyond` says, in words, whatever else it may
+    do here. `may_log_in` is None where there is no such role.
+    """
+
+    department: str
+    may_log_in: bool | None
+    reads: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    may_make_temporary: bool = False
+
+    @property
+    def role(self) -> str:
+        return role_of(self.department)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Roles that were made, or are to be, and those that this user may not make."""
+
+    made: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        return [f"{role}: new role, which may not log in yet" for role in self.made]
+
+    def warnings(self) -> list[str]:
+        if not self.missing:
+            return []
+        statements = " ".join(statement_to_make(role) for role in self.missing)
+        return [
+            f"this user may not make roles, so {', '.join(self.missing)} can't read. Have the server's "
+            f"administrator run: {statements} (or let this user make them: alter role … createrole)"
+        ]
+
+
+def statement_to_make(role: str) -> str:
+    return f"create role {identifier(role)} {ATTRIBUTES};"
+
+
+def make_roles(engine: sa.Engine, departments: Iterable[str], plan_only: bool = False) -> Made:
+    """Makes the role of each department that has none; a role that stands is left as it is.
+
+    Raises :class:`Remedy` for a department whose role's name would be cut off.
+    """
+    wanted = [role_of(department) for department in departments]
+    for role in wanted:
+        if len(role.encode()) > LONGEST_NAME:
+            raise Remedy(
+                f"The role's name {role} is longer than {LONGEST_NAME} bytes.",
+                "Give the department's folder under models/marts a shorter name.",
+            )
+    with engine.begin() as connection:
+        standing = set(connection.scalars(sa.text("select rolname from pg_roles where rolname = any(:names)"),
+                                          {"names": wanted}))  # fmt: skip
+        lacking = tuple(role for role in wanted if role not in standing)
+        may_make = connection.scalar(
+            sa.text("select rolsuper or rolcreaterole from pg_roles where rolname = current_user")
+        )
+        if not may_make:
+            return Made(missing=lacking)
+        if not plan_only:
+            for role in lacking:
+                connection.exec_driver_sql(
+                    _MAKE.format(role=identifier(role), attributes=ATTRIBUTES),
+                    execution_options={"no_parameters": True},
+                )
+    return Made(made=lacking)
+
+
+def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[Standing]:
+    """The role of each department: whether it may log in, what it reads, and what it may do beyond."""
+    names = [role_of(department) for department in departments]
+    found = {row.name: row for row in connection.execute(sa.text(_STANDING), {"names": names})}
+    result = []
+    for department in departments:
+        row = found.get(role_of(department))
+        if row is None:
+            result.append(Standing(department, None))
+            continue
+        given = {"role": row.name}
+        own = f"mart_{department}"
+        relations = connection.execute(sa.text(_READS), given).all()
+        temporary = "select has_database_privilege(:role, current_database(), 'temporary')"
+        result.append(
+            Standing(
+                department,
+                row.may_log_in,
+                tuple(r.relation for r in relations if r.schema == own and r.reads),
+                (
+                    *(f"is {attribute}" for attribute in row.attributes),
+                    *(f"is a member of {role}" for role in row.member_of),
+                    *(f"reads {r.relation}" for r in relations if r.schema != own and r.reads),
+                    *(f"writes {r.relation}" for r in relations if r.writes),
+                    *connection.scalars(sa.text(_MAKES), given),
+                ),
+                bool(connection.scalar(sa.text(temporary), given)),
+            )
+        )
+    return result
+
+
+def let_in(engine: sa.Engine, department: str, password: str) -> Standing:
+    """Lets the department's role log in with this password, and read what stands published.
+
+    The server gets the password's SCRAM verifier, so neither it nor its log ever sees the word.
+    Raises :class:`Remedy` when there is no such role, or when it could do more than read its mart.
+    """
+    role = role_of(department)
+    with engine.begin() as connection:
+        (now,) = standing_of(connection, [department])
+        if now.may_log_in is None:
+            raise Remedy(
+                f"There is no role {role}, and this user may not make it.",
+                f"Have the server's administrator run: {statement_to_make(role)}",
+            )
+        if now.beyond:
+            raise Remedy(
+                f"The role {role} could do more than read its mart: it {'; '.join(now.beyond[:5])}.",
+                "Take that from it first (revoke …, alter role …).",
+            )
+        driver = connection.connection.driver_connection
+        verifier = encrypt_password(password, role, scope=driver, algorithm="scram-sha-256")
+        _as_administrator(connection, role, f"alter role {identifier(role)} login password '{verifier}'")
+        _grant_what_stands(connection, department)
+        (now,) = standing_of(connection, [department])
+    return now
+
+
+def shut_out(engine: sa.Engine, department: str) -> int:
+    """Lets the department's role in no more, and ends its sessions; how many there were."""
+    role = role_of(department)
+    with engine.begin() as connection:
+        _as_administrator(connection, role, f"alter role {identifier(role)} nologin password null")
+    with engine.begin() as connection:
+        ended = connection.scalars(
+            sa.text("select pg_terminate_backend(pid) from pg_stat_activity where usename = :role"), {"role": role}
+        )
+        return sum(ended)
+
+
+def close_temporary(engine: sa.Engine) -> None:
+    """Takes from everybody but the database's owner and superusers the right to make temporary tables.
+
+    For the embedded server, whose one user is such a one.
+    """
+    with engine.begin() as connection:
+        name = connection.scalar(sa.text("select current_database()"))
+        run(connection, f"revoke temporary on database {identifier(str(name))} from public")
+
+
+def _grant_what_stands(connection: sa.Connection, department: str) -> None:
+    """What publishing grants, for a role that was made since: nothing, where another user's mart is meant."""
+    schema, role = f"mart_{department}", identifier(role_of(department))
+    owned = connection.scalar(
+        sa.text(
+            "select bool_and(pg_has_role(relowner, 'usage')) from pg_class "
+            "where relnamespace = to_regnamespace(:schema) and relkind in ('r', 'p')"
+        ),
+        {"schema": identifier(schema)},
+    )
+    if owned:
+        run(connection, f"grant usage on schema {identifier(schema)} to {role}")
+        run(connection, f"grant select on all tables in schema {identifier(schema)} to {role}")
+
+
+def _as_administrator(connection: sa.Connection, role: str, statement: str) -> None:
+    try:
+        run(connection, statement)
+    except DBAPIError as error:
+        code = getattr(error.orig, "pgcode", None)
+        if code == "42704":
+            raise Remedy(f"There is no role {role}.", "`loader migrate` makes it, where its user may.") from error
+        if code != _NO_RIGHT:
+            raise
+        raise Remedy(
+            f"This user may not change the role {role}.",
+            "Have whoever made it, or a superuser, run this command.",
+        ) from error

@@ -1,0 +1,190 @@
+"""Departments' roles: made by who may, let in by a password that nobody keeps, and read no more than their mart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from loader.commands.department import department as command
+from loader.commands.migrate import migrate as migrate_command
+from loader.contract.model import Contract
+from loader.database import make_engine
+from loader.departments import Made, close_temporary, let_in, make_roles, role_of, standing_of
+from loader.remedy import Remedy
+from loader.settings import Settings
+
+DESK = "desk_of_test"
+ROLE = role_of(DESK)
+PASSWORD = "four words of a test"
+
+
+@pytest.fixture
+def mart(settings: Settings, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    """A database with the mart of one department and no role for it; it is gone from the server after the test."""
+    contract = Contract("shop", {}, departments=(DESK,))
+    for module in ("department", "migrate"):
+        monkeypatch.setattr(f"loader.commands.{module}.contract_of", lambda *_: contract)
+    run(engine, f"create schema mart_{DESK}", f"create table mart_{DESK}.desks as select 7 as desk")
+    yield engine
+    run(engine, f"drop schema mart_{DESK} cascade")
+    if one(engine, f"select count(*) from pg_roles where rolname = '{ROLE}'"):
+        run(engine, f"drop owned by {ROLE}", f"drop role {ROLE}")
+
+
+def run(engine: sa.Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def one(engine: sa.Engine, query: str) -> object:
+    with engine.connect() as connection:
+        return connection.scalar(sa.text(query))
+
+
+def call(settings: Settings, *arguments: str, given: str = "") -> Result:
+    return CliRunner().invoke(command, list(arguments), obj=settings, input=given, standalone_mode=False)
+
+
+def login(settings: Settings, password: str) -> psycopg2.extensions.connection:
+    return psycopg2.connect(
+        host=settings.host, port=settings.port, dbname=settings.database, user=ROLE, password=password
+    )
+
+
+def test_a_role_is_made_once_and_may_not_log_in(mart: sa.Engine, settings: Settings) -> None:
+    assert make_roles(mart, [DESK], plan_only=True) == Made(made=(ROLE,))
+    assert make_roles(mart, [DESK]) == Made(made=(ROLE,))
+    assert make_roles(mart, [DESK]) == Made()
+    with mart.connect() as connection:
+        (standing,) = standing_of(connection, [DESK])
+    assert (standing.may_log_in, standing.reads, standing.beyond) == (False, (), ())
+    with pytest.raises(psycopg2.OperationalError, match=r"not permitted to log in|authentication failed"):
+        login(settings, PASSWORD)
+
+
+def test_opened_it_reads_its_mart_and_closed_it_is_out_at_once(mart: sa.Engine, settings: Settings) -> None:
+    opened = call(settings, "open", DESK)
+    assert opened.exception is None
+    line = opened.stdout.splitlines()[-1]
+    told = dict(re.findall(r"(PG\w+)=(\S+)", line))
+    assert told.keys() == {"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"}
+    session = login(settings, told["PGPASSWORD"])
+    with session.cursor() as cursor:
+        cursor.execute(f"select desk from mart_{DESK}.desks")
+        assert cursor.fetchall() == [(7,)]
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("select from ledger.loads")
+    closed = call(settings, "close", DESK)
+    assert closed.stdout == f"{ROLE} may not log in; 1 sessions ended\n"
+    with pytest.raises(psycopg2.Error), session.cursor() as cursor:
+        cursor.execute("select 1")
+    with pytest.raises(psycopg2.OperationalError, match=r"not permitted to log in|authentication failed"):
+        login(settings, told["PGPASSWORD"])
+    listed = call(settings, "list")
+    assert f"{ROLE}\tmay not log in\treads mart_{DESK}.desks" in listed.stdout
+
+
+def test_a_password_that_is_given_is_not_shown_and_reaches_no_log(mart: sa.Engine, settings: Settings) -> None:
+    sent: list[str] = []
+    sa.event.listen(mart, "before_cursor_execute", lambda *event: sent.append(f"{event[2]} {event[3]}"))
+    make_roles(mart, [DESK])
+    let_in(mart, DESK, PASSWORD)
+    assert any("SCRAM-SHA-256$" in statement for statement in sent)
+    assert not any(PASSWORD in statement for statement in sent)
+    login(settings, PASSWORD).close()
+    opened = call(settings, "open", DESK, "--password-stdin", given=PASSWORD + " again\n")
+    assert PASSWORD not in opened.output
+    login(settings, PASSWORD + " again").close()
+    assert "11 characters" in str(call(settings, "open", DESK, "--password-stdin", given="eleven sign\n").exception)
+
+
+def test_a_department_that_the_project_has_not_is_named_with_those_there_are(
+    mart: sa.Engine, settings: Settings
+) -> None:
+    refused = call(settings, "open", "desks").exception
+    assert isinstance(refused, Remedy)
+    assert DESK in refused.remedy
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (f"grant select on ledger.loads to {ROLE}; grant usage on schema ledger to {ROLE}", "reads ledger.loads"),
+        (f"grant delete on mart_{DESK}.desks to {ROLE}", f"writes mart_{DESK}.desks"),
+        (f"grant create on schema mart_{DESK} to {ROLE}", f"makes tables in mart_{DESK}"),
+        (f"alter role {ROLE} bypassrls", "is bypassrls"),
+        (f"grant pg_read_all_data to {ROLE}", "is a member of pg_read_all_data"),
+    ],
+)
+def test_what_it_could_do_beyond_its_mart_is_said_and_keeps_it_out(
+    mart: sa.Engine, settings: Settings, statement: str, said: str
+) -> None:
+    call(settings, "open", DESK)
+    assert call(settings, "list").return_value != 1
+    run(mart, *statement.split("; "))
+    with mart.connect() as connection:
+        (standing,) = standing_of(connection, [DESK])
+    assert said in standing.beyond
+    assert f"beyond its mart: {said}" in call(settings, "list").stderr
+    refused = call(settings, "open", DESK).exception
+    assert isinstance(refused, Remedy)
+    assert "could do more than read its mart" in refused.message
+
+
+def test_temporary_tables_are_named_and_can_be_taken_from_everybody(mart: sa.Engine, settings: Settings) -> None:
+    make_roles(mart, [DESK])
+    assert "revoke temporary on database" in call(settings, "list").stderr
+    close_temporary(mart)
+    assert "temporary" not in call(settings, "list").stderr
+    run(mart, "create temporary table kept_by_the_owner (a int)")
+
+
+def test_where_roles_may_not_be_made_it_is_said_what_is_missing(mart: sa.Engine, settings: Settings) -> None:
+    run(mart, "create role clerk_of_test login password 'clerk of the tests'")
+    clerk = replace(settings, user="clerk_of_test", password="clerk of the tests")
+    engine = make_engine(clerk)
+    try:
+        missing = make_roles(engine, [DESK])
+        assert missing == Made(missing=(ROLE,))
+        assert f'create role "{ROLE}" nologin' in missing.warnings()[0]
+        refused = call(clerk, "open", DESK).exception
+        assert isinstance(refused, Remedy)
+        assert f'create role "{ROLE}" nologin' in refused.remedy
+
+        make_roles(mart, [DESK])  # the administrator has run it, and the clerk may still not change it
+        assert make_roles(engine, [DESK]) == Made()
+        refused = call(clerk, "open", DESK).exception
+        assert isinstance(refused, Remedy)
+        assert "may not change the role" in refused.message
+        listed = call(clerk, "list", "--json")
+        assert json.loads(listed.stdout)[0]["may_log_in"] is False
+    finally:
+        engine.dispose()
+        run(mart, "drop owned by clerk_of_test", "drop role clerk_of_test")
+
+
+def test_migrate_makes_the_roles_and_says_so(mart: sa.Engine, settings: Settings) -> None:
+    def migrate(*arguments: str) -> Result:
+        return CliRunner().invoke(migrate_command, list(arguments), obj=settings)
+
+    words = f"{ROLE}: new role, which may not log in yet"
+    assert words in migrate("--plan").stdout
+    assert not one(mart, f"select count(*) from pg_roles where rolname = '{ROLE}'")
+    assert json.loads(migrate("--plan", "--json").stdout)["roles"] == [ROLE]
+    done = migrate().stdout
+    assert words in done
+    assert done.endswith("Done.\n")
+    assert words not in migrate().stdout
+
+
+def test_a_name_that_the_server_would_cut_off_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(Remedy, match="longer than 63 bytes"):
+        make_roles(engine, ["d" * 49])
