@@ -153,7 +153,7 @@ case
     when {{ recency_score }} = 3 and {{ frequency_score }} >= 4 then 'loyal'
     when {{ recency_score }} = 3 then 'needs attention'
     when {{ frequency_score }} >= 4 then 'at risk'
-    when {{ recency_score }} <= 2 then 'dormant'
+    when {{ recency_score }} <= 2 then 'fading'
 end
 {%- endmacro %}
 
