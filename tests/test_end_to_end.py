@@ -293,8 +293,12 @@ def assert_reconciled(engine: sa.Engine, lines: list[dict[str, Any]], orders: in
     assert one(engine, "select count(*), sum(sales_amount) from warehouse.fct_order_lines") == (len(lines), expected)
     assert one(engine, "select count(*), sum(sales_amount) from warehouse.fct_orders") == (orders, expected)
     assert mart(engine) == expected
-    assert one(engine, "select sum(sales_amount) from mart_customers.customer_360")[0] == expected
-    assert one(engine, "select sum(sales_amount) from mart_merchandising.product_performance")[0] == expected
+    wide = "select count(*), sum(sales_amount), sum(ordered_amount) from mart_sales.orders_wide"
+    assert one(engine, wide) == (orders, expected, expected)
+    for table in (
+        "mart_finance.revenue_bridge_monthly", "mart_customers.customer_360", "mart_merchandising.product_performance",
+    ):  # fmt: skip
+        assert one(engine, f"select sum(sales_amount) from {table}")[0] == expected, table
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@
     ('fct_activity', 'stg_web__activity_events'),
     ('fct_ad_performance_daily', 'stg_marketing__ad_performance'),
     ('fct_sales_targets', 'stg_planning__sales_targets'),
+    ('fct_budgets', 'stg_planning__budgets'),
 ] %}
 
 with row_counts as (

@@ -25,6 +25,20 @@ with totals as (
     union all
 
     select
+        'orders_wide' as table_name,
+        {{ orders_counted() }} as order_count
+    from {{ ref('orders_wide') }}
+
+    union all
+
+    select
+        'orders_wide, with the cancelled' as table_name,
+        count(*) as order_count
+    from {{ ref('orders_wide') }}
+
+    union all
+
+    select
         'orders_daily, with the cancelled' as table_name,
         sum(order_count + cancelled_order_count) as order_count
     from {{ ref('orders_daily') }}

@@ -12,6 +12,11 @@
 -- depends_on: {{ ref('email_funnel') }}
 -- depends_on: {{ ref('payment_reconciliation') }}
 -- depends_on: {{ ref('fulfilment_times') }}
+-- depends_on: {{ ref('orders_wide') }}
+-- depends_on: {{ ref('revenue_bridge_monthly') }}
+-- depends_on: {{ ref('budget_vs_actual') }}
+-- depends_on: {{ ref('cohort_retention') }}
+-- depends_on: {{ ref('lifetime_value') }}
 {%- set personal = [] -%}
 {%- set found = [] -%}
 {%- if execute -%}

@@ -1,5 +1,5 @@
 -- What came in is what every table shows, to the cent: facts all of it, tables
--- of sales what counts as a sale. One row a table that differs from staging.
+-- of sales what counts as a sale, the bridge both. One row a table that differs from staging.
 with order_lines as (
 
     select * from {{ ref('stg_erp__order_lines') }}
@@ -26,7 +26,10 @@ expected as (
             'case when not orders.is_cancelled then '
             ~ in_base_currency('order_lines.sales_amount', 'orders.currency_code', 'exchange_rates.rate_to_base')
             ~ ' end'
-        ) }} as counted_as_sales
+        ) }} as counted_as_sales,
+        {{ total_amount(
+            in_base_currency('order_lines.sales_amount', 'orders.currency_code', 'exchange_rates.rate_to_base')
+        ) }} as all_in_base_currency
     from order_lines
     inner join orders on order_lines.order_id = orders.order_id
     left join exchange_rates
@@ -48,7 +51,33 @@ shown as (
     union all
 
     {% endfor -%}
-    {%- for model in ['fct_sales', 'sales_daily', 'orders_daily', 'customer_360', 'product_performance'] -%}
+    select
+        'orders_wide, ordered' as table_name,
+        'all_lines' as kind,
+        {{ total_amount('ordered_amount') }} as sales_amount
+    from {{ ref('orders_wide') }}
+
+    union all
+
+    -- The bridge does not know a cancelled amount without a rate, and then has no total.
+    select
+        'revenue_bridge_monthly, ordered' as table_name,
+        'all_in_base_currency' as kind,
+        {{ known_total('ordered_amount') }} as sales_amount
+    from {{ ref('revenue_bridge_monthly') }}
+
+    union all
+
+    {% for model in [
+        'fct_sales',
+        'fct_sales_costed',
+        'sales_daily',
+        'orders_daily',
+        'orders_wide',
+        'revenue_bridge_monthly',
+        'customer_360',
+        'product_performance',
+    ] -%}
     select
         '{{ model }}' as table_name,
         'counted_as_sales' as kind,
@@ -68,6 +97,7 @@ compared as (
         shown.sales_amount,
         case shown.kind
             when 'all_lines' then expected.all_lines
+            when 'all_in_base_currency' then expected.all_in_base_currency
             else expected.counted_as_sales
         end as expected_amount
     from shown

@@ -11,6 +11,7 @@
     'coupon_discount',
 ] %}
 {% set amounts = ['sales_amount', 'retail_discount', 'coupon_match_discount', 'coupon_discount'] %}
+{% set shown_by = ['fct_sales', 'sales_daily', 'product_performance', 'orders_daily', 'orders_wide', 'customer_360'] %}
 {% set of_discount_as_a_whole = ['orders_daily', 'customer_360'] %}
 
 with order_lines as (
@@ -79,7 +80,7 @@ expected as (
 -- orders_daily and customer_360 show the shop's own discount and not its parts.
 shown as (
 
-    {% for model in ['fct_sales', 'sales_daily', 'product_performance', 'orders_daily', 'customer_360'] -%}
+    {% for model in shown_by -%}
     {% set own = 'null' if model in of_discount_as_a_whole -%}
     select
         '{{ model }}' as table_name,

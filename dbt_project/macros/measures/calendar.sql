@@ -68,6 +68,12 @@ cast({{ dbt.dateadd('month', months, from_date) | trim }} as date)
 cast({{ dbt.date_trunc(period, in_date) | trim }} as date)
 {%- endmacro %}
 
+{#- Months from the first date's month to the last's: 0 within one month. -#}
+{% macro months_between(first_date, last_date) -%}
+12 * (cast(extract(year from {{ last_date }}) as integer) - cast(extract(year from {{ first_date }}) as integer))
++ cast(extract(month from {{ last_date }}) as integer) - cast(extract(month from {{ first_date }}) as integer)
+{%- endmacro %}
+
 {#- Monday is 1, Sunday 7. Counted from the first Monday of our era, since
     warehouses number the days of a week in different ways. -#}
 {% macro iso_weekday(of_date) -%}

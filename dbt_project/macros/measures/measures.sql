@@ -12,6 +12,15 @@ cast(coalesce(sum({{ amount }}), 0) as numeric(18, 2))
 cast(coalesce({{ amount }}, 0) as numeric(18, 2))
 {%- endmacro %}
 
+{#- The same, NULL where one of the amounts is not known: a part is not the whole. -#}
+{% macro known_total(amount) -%}
+cast(
+    case
+        when count(*) = count({{ amount }}) then coalesce(sum({{ amount }}), 0)
+    end as numeric(18, 2)
+)
+{%- endmacro %}
+
 {% macro net_sales(sales_amount='sales_amount') -%}
 {{ total_amount(sales_amount) }}
 {%- endmacro %}
@@ -42,14 +51,33 @@ cast({{ quotient(numerator, denominator) }} as numeric(18, 6))
 {{ ratio(discount_amount, gross_amount) }}
 {%- endmacro %}
 
+{#- Of rows that are one order each; `is_cancelled` is never NULL. -#}
+{% macro orders_counted(is_cancelled='is_cancelled') -%}
+cast(coalesce(sum(case when {{ is_cancelled }} then 0 else 1 end), 0) as bigint)
+{%- endmacro %}
+
 {#- `orders_with_lines`: orders that have at least one line. -#}
 {% macro average_order_value(sales_amount, orders_with_lines) -%}
 cast({{ quotient(sales_amount, orders_with_lines) }} as numeric(18, 2))
 {%- endmacro %}
 
-{#- `unit_cost`: cost of one unit. NULL where it is not known. -#}
-{% macro margin(sales_amount, units, unit_cost) -%}
-cast({{ sales_amount }} - cast({{ units }} as numeric(18, 0)) * {{ unit_cost }} as numeric(18, 2))
+{#- Of a line, in the base currency, rounded to cents where it stands. `unit_cost`: cost of one unit in
+    `currency_code`; NULL where it is not known, and so is the result. -#}
+{% macro cost_of_goods(units, unit_cost, currency_code, rate) -%}
+{{ in_base_currency('cast(' ~ units ~ ' as numeric(18, 0)) * ' ~ unit_cost, currency_code, rate) }}
+{%- endmacro %}
+
+{#- Of one row or of sums: the measure is additive. NULL where the cost is not known. -#}
+{% macro margin(sales_amount, cost_amount) -%}
+cast({{ sales_amount }} - {{ cost_amount }} as numeric(18, 2))
+{%- endmacro %}
+
+{% macro net_revenue(sales_amount, returned_amount) -%}
+cast({{ sales_amount }} - {{ returned_amount }} as numeric(18, 2))
+{%- endmacro %}
+
+{% macro gross_profit(sales_amount, returned_amount, cost_amount, returned_cost_amount) -%}
+cast({{ sales_amount }} - {{ returned_amount }} - {{ cost_amount }} + {{ returned_cost_amount }} as numeric(18, 2))
 {%- endmacro %}
 
 {% macro margin_rate(margin_amount, sales_amount) -%}
@@ -76,4 +104,70 @@ cast({{ sales_amount }} - cast({{ units }} as numeric(18, 0)) * {{ unit_cost }} 
 
 {% macro click_rate(households_clicking, households_reached) -%}
 {{ ratio(households_clicking, households_reached) }}
+{%- endmacro %}
+
+{% macro budget_use(actual_amount, budget_amount) -%}
+{{ ratio(actual_amount, budget_amount) }}
+{%- endmacro %}
+
+{#- Days, today included, within which whoever ordered is an active customer (var active_customer_days). -#}
+{% macro active_customer_days() -%}
+{{ var('active_customer_days', 90) }}
+{%- endmacro %}
+
+{#- `recency_days`: days from the last order to today, NULL without one. -#}
+{% macro is_active_customer(recency_days) -%}
+coalesce({{ recency_days }} < {{ active_customer_days() }}, false)
+{%- endmacro %}
+
+{#- Of orders that were not cancelled, in whatever period they are grouped by. -#}
+{% macro active_customers(customer_id='customer_id') -%}
+count(distinct {{ customer_id }})
+{%- endmacro %}
+
+{% macro repeat_rate(repeat_customers, customers) -%}
+{{ ratio(repeat_customers, customers) }}
+{%- endmacro %}
+
+{% macro retention_rate(customers_kept, customers) -%}
+{{ ratio(customers_kept, customers) }}
+{%- endmacro %}
+
+{#- Which fifth of all rows a row is in, 1 to 5 in the given order, which puts the best last. By rank and not by ntile:
+    equals are in one fifth, the lowest that any of them reaches, whatever order they are read in. -#}
+{% macro fifth(order_by) -%}
+1 + cast(
+    floor(
+        cast(5 * (rank() over (order by {{ order_by }}) - 1) as numeric(18, 6))
+        / cast(count(*) over () as numeric(18, 6))
+    ) as integer
+)
+{%- endmacro %}
+
+{#- What recency and frequency together say of a customer; NULL without scores. -#}
+{% macro rfm_segment(recency_score, frequency_score) -%}
+case
+    when {{ recency_score }} >= 4 and {{ frequency_score }} >= 4 then 'champion'
+    when {{ recency_score }} >= 4 and {{ frequency_score }} = 1 then 'occasional'
+    when {{ recency_score }} >= 4 then 'promising'
+    when {{ recency_score }} = 3 and {{ frequency_score }} >= 4 then 'loyal'
+    when {{ recency_score }} = 3 then 'needs attention'
+    when {{ frequency_score }} >= 4 then 'at risk'
+    when {{ recency_score }} <= 2 then 'fading'
+end
+{%- endmacro %}
+
+{#- Gupta and Lehmann's formula; margin and both rates are of the same period, a month. -#}
+{% macro projected_value(margin_amount, retention_rate, discount_rate) -%}
+cast(
+    {{ quotient(
+        '(' ~ margin_amount ~ ') * (' ~ retention_rate ~ ')',
+        '1 + (' ~ discount_rate ~ ') - (' ~ retention_rate ~ ')'
+    ) | indent(4) }} as numeric(18, 2)
+)
+{%- endmacro %}
+
+{#- The var yearly_discount_rate by the month, a twelfth of it. -#}
+{% macro monthly_discount_rate() -%}
+cast(cast({{ var('yearly_discount_rate', '0.10') }} as numeric(18, 6)) / 12 as numeric(18, 6))
 {%- endmacro %}

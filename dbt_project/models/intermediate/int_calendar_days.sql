@@ -34,6 +34,12 @@ sales_targets as (
 
 ),
 
+budgets as (
+
+    select * from {{ ref('stg_planning__budgets') }}
+
+),
+
 activity_events as (
 
     select * from {{ ref('stg_web__activity_events') }}
@@ -128,6 +134,13 @@ spans as (
         min(target_month) as first_date,
         max(target_month) as last_date
     from sales_targets
+
+    union all
+
+    select
+        min(budget_month) as first_date,
+        max(budget_month) as last_date
+    from budgets
 
     union all
 

@@ -41,7 +41,8 @@ order_totals as (
         {{ surrogate_key(['customer_id']) }} as customer_durable_key,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
-        count(*) as order_count,
+        count(distinct order_date) as days_with_orders,
+        {{ orders_counted() }} as order_count,
         sum(case when has_lines then 1 else 0 end) as orders_with_lines
     from orders
     where not is_cancelled
@@ -133,6 +134,46 @@ redemption_totals as (
     from redeemed_campaigns
     group by customer_durable_key
 
+),
+
+buyers as (
+
+    select
+        order_totals.customer_durable_key,
+        order_totals.order_count,
+        {{ days_between('order_totals.last_order_date', as_of_date()) }} as recency_days,
+        {{ days_between('order_totals.first_order_date', 'order_totals.last_order_date') }} as days_of_orders,
+        order_totals.days_with_orders,
+        {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount
+    from order_totals
+    left join sales_totals on order_totals.customer_durable_key = sales_totals.customer_durable_key
+    where order_totals.customer_durable_key <> {{ unknown_key() }}
+
+),
+
+scores as (
+
+    select
+        customer_durable_key,
+        {{ fifth('recency_days desc') }} as recency_score,
+        {{ fifth('order_count asc') }} as frequency_score,
+        {{ fifth('sales_amount asc') }} as monetary_score
+    from buyers
+
+),
+
+-- Of fewer than three days with orders there is no rhythm to be told.
+rhythms as (
+
+    select
+        customer_durable_key,
+        cast({{ quotient('days_of_orders', 'days_with_orders - 1') }} as numeric(9, 2)) as mean_days_between_orders,
+        cast({{ quotient(
+            'recency_days * (days_with_orders - 1)', 'days_of_orders'
+        ) }} as numeric(18, 2)) as overdue_ratio
+    from buyers
+    where days_with_orders >= 3
+
 )
 
 select
@@ -157,6 +198,7 @@ select
     order_totals.first_order_date,
     order_totals.last_order_date,
     {{ days_between('order_totals.last_order_date', as_of_date()) }} as recency_days,
+    {{ is_active_customer(days_between('order_totals.last_order_date', as_of_date())) }} as is_active,
     coalesce(order_totals.order_count, 0) as order_count,
     cast(coalesce(order_totals.orders_with_lines, 0) as bigint) as orders_with_lines,
     coalesce(sales_totals.units, 0) as units,
@@ -165,6 +207,14 @@ select
     {{ total_or_zero('sales_totals.coupon_discount') }} as coupon_discount,
     {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
     {{ average_order_value('sales_totals.sales_amount', 'order_totals.orders_with_lines') }} as average_order_value,
+    scores.recency_score,
+    scores.frequency_score,
+    scores.monetary_score,
+    100 * scores.recency_score + 10 * scores.frequency_score + scores.monetary_score as rfm_cell,
+    {{ rfm_segment('scores.recency_score', 'scores.frequency_score') | indent(4) }} as rfm_segment,
+    rhythms.mean_days_between_orders,
+    rhythms.overdue_ratio,
+    rhythms.overdue_ratio > 2 as is_overdue,
     ranked_categories.category as preferred_category,
     coalesce(target_totals.campaigns_addressed, 0) as campaigns_addressed,
     coalesce(redemption_totals.campaigns_redeemed, 0) as campaigns_redeemed,
@@ -177,6 +227,8 @@ left join ranked_categories
     on customers.customer_durable_key = ranked_categories.customer_durable_key and ranked_categories.sales_rank = 1
 left join target_totals on customers.customer_durable_key = target_totals.customer_durable_key
 left join redemption_totals on customers.customer_durable_key = redemption_totals.customer_durable_key
+left join scores on customers.customer_durable_key = scores.customer_durable_key
+left join rhythms on customers.customer_durable_key = rhythms.customer_durable_key
 -- The unknown customer is a row only where facts stand on it.
 where
     customers.customer_durable_key <> {{ unknown_key() }}

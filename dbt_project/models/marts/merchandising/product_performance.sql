@@ -7,7 +7,7 @@ with products as (
 
 sales as (
 
-    select * from {{ ref('fct_sales') }}
+    select * from {{ ref('fct_sales_costed') }}
 
 ),
 
@@ -32,7 +32,8 @@ line_totals as (
         {{ total_amount('coupon_match_discount') }} as coupon_match_discount,
         {{ total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
-        {{ net_sales() }} as sales_amount
+        {{ net_sales() }} as sales_amount,
+        {{ known_total('cost_amount') }} as cost_amount
     from sales
     group by product_id
 
@@ -64,7 +65,10 @@ product_totals as (
         {{ total_or_zero('line_totals.coupon_match_discount') }} as coupon_match_discount,
         {{ total_or_zero('line_totals.discount_amount') }} as discount_amount,
         {{ total_or_zero('line_totals.coupon_discount') }} as coupon_discount,
-        {{ total_or_zero('line_totals.sales_amount') }} as sales_amount
+        {{ total_or_zero('line_totals.sales_amount') }} as sales_amount,
+        cast(
+            case when line_totals.product_durable_key is null then 0 else line_totals.cost_amount end as numeric(18, 2)
+        ) as cost_amount
     from products
     left join line_totals on products.product_durable_key = line_totals.product_durable_key
     left join exchange_rates
@@ -82,7 +86,7 @@ product_margins as (
 
     select
         product_key,
-        {{ margin('sales_amount', 'units', 'unit_cost') }} as margin_amount
+        {{ margin('sales_amount', 'cost_amount') }} as margin_amount
     from product_totals
 
 )
@@ -113,6 +117,7 @@ select
     {{ discount_share('product_totals.discount_amount', 'product_totals.gross_amount') }} as discount_share,
     product_totals.coupon_discount,
     product_totals.sales_amount,
+    product_totals.cost_amount,
     product_margins.margin_amount,
     {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate
 from product_totals

@@ -22,7 +22,7 @@ order_days as (
         order_date,
         location_key,
         channel,
-        sum(case when is_cancelled then 0 else 1 end) as order_count,
+        {{ orders_counted() }} as order_count,
         sum(case when is_cancelled then 1 else 0 end) as cancelled_order_count,
         sum(case when has_lines and not is_cancelled then 1 else 0 end) as orders_with_lines
     from orders

@@ -1,0 +1,137 @@
+with orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
+sales as (
+
+    select * from {{ ref('fct_sales_costed') }}
+
+),
+
+order_totals as (
+
+    select
+        customer_id,
+        {{ first_day_of('month', 'min(order_date)') }} as cohort_month,
+        min(order_date) as first_order_date,
+        max(order_date) as last_order_date,
+        {{ orders_counted() }} as order_count
+    from orders
+    where
+        not is_cancelled
+        and customer_id is not null
+    group by customer_id
+
+),
+
+sales_totals as (
+
+    select
+        customer_id,
+        {{ net_sales() }} as sales_amount,
+        {{ known_total('cost_amount') }} as cost_amount
+    from sales
+    group by customer_id
+
+),
+
+customer_months as (
+
+    select distinct
+        customer_id,
+        {{ first_day_of('month', 'order_date') }} as order_month
+    from orders
+    where
+        not is_cancelled
+        and customer_id is not null
+
+),
+
+-- Of all customers in all months, those who ordered in the next month, too: of
+-- months whose next one is over, for the current month is not all told.
+retention as (
+
+    select {{ retention_rate('count(next_months.customer_id)', 'count(*)') }} as monthly_retention_rate
+    from customer_months
+    left join customer_months as next_months
+        on
+            customer_months.customer_id = next_months.customer_id
+            and {{ months_between('customer_months.order_month', 'next_months.order_month') }} = 1
+    where {{ months_between('customer_months.order_month', as_of_date()) }} > 1
+
+),
+
+customers as (
+
+    select
+        order_totals.customer_id,
+        order_totals.cohort_month,
+        order_totals.first_order_date,
+        order_totals.last_order_date,
+        {{ is_active_customer(days_between('order_totals.last_order_date', as_of_date())) }} as is_active,
+        1 + {{ months_between('order_totals.cohort_month', as_of_date()) }} as months_as_customer,
+        order_totals.order_count,
+        {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
+        cast(
+            case when sales_totals.customer_id is null then 0 else sales_totals.cost_amount end as numeric(18, 2)
+        ) as cost_amount,
+        retention.monthly_retention_rate,
+        {{ monthly_discount_rate() }} as monthly_discount_rate
+    from order_totals
+    left join sales_totals on order_totals.customer_id = sales_totals.customer_id
+    cross join retention
+
+),
+
+valued as (
+
+    select
+        customer_id,
+        {{ margin('sales_amount', 'cost_amount') }} as margin_amount
+    from customers
+
+),
+
+-- The formula is of customers that the shop has. Whether the others come back it does not know.
+projected as (
+
+    select
+        customers.customer_id,
+        valued.margin_amount,
+        cast(
+            {{ quotient('valued.margin_amount', 'customers.months_as_customer') }} as numeric(18, 2)
+        ) as monthly_margin_amount,
+        case
+            when customers.is_active
+                then {{ projected_value(
+                    quotient('valued.margin_amount', 'customers.months_as_customer'),
+                    'customers.monthly_retention_rate',
+                    'customers.monthly_discount_rate'
+                ) | indent(16) }}
+        end as projected_value_amount
+    from customers
+    inner join valued on customers.customer_id = valued.customer_id
+
+)
+
+select
+    {{ surrogate_key(['customers.customer_id']) }} as customer_key,
+    customers.customer_id,
+    customers.cohort_month,
+    customers.first_order_date,
+    customers.last_order_date,
+    {{ as_of_date() }} as as_of_date,
+    customers.is_active,
+    customers.months_as_customer,
+    customers.order_count,
+    customers.sales_amount,
+    customers.cost_amount,
+    projected.margin_amount,
+    projected.monthly_margin_amount,
+    customers.monthly_retention_rate,
+    customers.monthly_discount_rate,
+    cast(projected.projected_value_amount as numeric(18, 2)) as projected_value_amount
+from customers
+inner join projected on customers.customer_id = projected.customer_id
