@@ -19,12 +19,6 @@ sales as (
 
 ),
 
-products as (
-
-    select * from {{ ref('dim_products') }}
-
-),
-
 made as (
 
     select
@@ -41,10 +35,9 @@ expected as (
         promotions.promotion_kind,
         sum(sales.sales_amount) as sales_amount
     from sales
-    inner join products on sales.product_key = products.product_key
     inner join promotions
         on
-            products.product_id = promotions.product_id
+            sales.product_id = promotions.product_id
             and sales.location_key = promotions.location_key
             and sales.order_date >= promotions.first_day
             and sales.order_date <= promotions.last_day

@@ -77,7 +77,7 @@ expected as (
         ways.location_id,
         ways.promotion_year,
         ways.promotion_week,
-        {{ surrogate_key(['ways.product_id']) }} as product_key,
+        {{ surrogate_key(['ways.product_id']) }} as product_durable_key,
         {{ surrogate_key(['ways.location_id']) }} as location_key,
         weeks.first_day,
         weeks.last_day,
@@ -101,7 +101,7 @@ expected as (
 )
 
 {{ rows_that_differ(['product_id', 'location_id', 'promotion_year', 'promotion_week'], [
-    'product_key',
+    'product_durable_key',
     'location_key',
     'first_day',
     'last_day',

@@ -63,8 +63,8 @@ expected as (
         next_days.product_id,
         next_days.moved_on as stock_date,
         {{ surrogate_key(['next_days.location_id']) }} as location_key,
-        {{ surrogate_key(['next_days.product_id']) }} as product_key,
-        {{ add_days(-1, 'next_days.next_moved_on') }} as valid_to,
+        {{ surrogate_key(['next_days.product_id']) }} as product_durable_key,
+        {{ add_days(-1, 'next_days.next_moved_on') }} as held_until,
         count(case when moved.moved_on = next_days.moved_on then 1 end) as movement_count,
         coalesce(sum(case when moved.moved_on < next_days.moved_on then moved.quantity end), 0) as opening_quantity,
         {% for movement_type, sign, column in [
@@ -101,8 +101,8 @@ expected as (
 
 {{ rows_that_differ(['location_id', 'product_id', 'stock_date'], [
     'location_key',
-    'product_key',
-    'valid_to',
+    'product_durable_key',
+    'held_until',
     'movement_count',
     'opening_quantity',
     'received_quantity',

@@ -94,7 +94,7 @@ week_days as (
 )
 
 select
-    {{ surrogate_key(['shown.product_id']) }} as product_key,
+    {{ surrogate_key(['shown.product_id']) }} as product_durable_key,
     shown.product_id,
     {{ surrogate_key(['shown.location_id']) }} as location_key,
     shown.location_id,

@@ -76,10 +76,10 @@ levels as (
 select
     {{ surrogate_key(['location_id']) }} as location_key,
     location_id,
-    {{ surrogate_key(['product_id']) }} as product_key,
+    {{ surrogate_key(['product_id']) }} as product_durable_key,
     product_id,
     stock_date,
-    {{ add_days(-1, 'next_date') }} as valid_to,
+    {{ add_days(-1, 'next_date') }} as held_until,
     movement_count,
     cast(stock_quantity - change_quantity as bigint) as opening_quantity,
     cast(received_quantity as bigint) as received_quantity,

@@ -11,6 +11,7 @@ with sales as (
 products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -24,7 +25,7 @@ locations as (
 typed_products as (
 
     select
-        product_key,
+        product_id,
         department,
         category,
         product_type,
@@ -82,7 +83,7 @@ store_types as (
         {{ net_sales('sales.sales_amount') }} as sales_amount
     from sales
     inner join stores on sales.location_key = stores.location_key
-    inner join typed_products on sales.product_key = typed_products.product_key
+    inner join typed_products on sales.product_id = typed_products.product_id
     group by
         sales.location_key,
         typed_products.type_number,

@@ -8,6 +8,7 @@ with sales as (
 products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -15,7 +16,7 @@ products as (
 product_categories as (
 
     select
-        product_key,
+        product_id,
         department,
         category,
         case
@@ -43,7 +44,7 @@ order_categories as (
         sales.order_id,
         product_categories.category_number
     from sales
-    inner join product_categories on sales.product_key = product_categories.product_key
+    left join product_categories on sales.product_id = product_categories.product_id
 
 ),
 

@@ -14,6 +14,7 @@ sales as (
 products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -83,7 +84,7 @@ weekly_sales as (
 
     select
         sales.location_key,
-        products.product_id,
+        sales.product_id,
         week_days.first_day,
         {{ units_sold('sales.quantity') }} as units,
         {{ net_sales('sales.sales_amount') }} as sales_amount
@@ -93,11 +94,10 @@ weekly_sales as (
         on
             sales.location_key = store_weeks.location_key
             and week_days.first_day = store_weeks.first_day
-    inner join products on sales.product_key = products.product_key
-    where products.product_id is not null
+    where sales.product_id is not null
     group by
         sales.location_key,
-        products.product_id,
+        sales.product_id,
         week_days.first_day
 
 ),

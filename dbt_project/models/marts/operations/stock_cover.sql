@@ -7,6 +7,7 @@ with stock as (
 products as (
 
     select * from {{ ref('dim_products') }}
+    where is_current
 
 ),
 
@@ -37,7 +38,7 @@ shelves as (
             end
         ) as units_sold,
         -- One row of a shelf holds on the build's day.
-        sum(case when valid_to is null or valid_to >= {{ as_of_date() }} then stock_quantity end) as stock_quantity
+        sum(case when held_until is null or held_until >= {{ as_of_date() }} then stock_quantity end) as stock_quantity
     from stock
     where stock_date <= {{ as_of_date() }}
     group by
