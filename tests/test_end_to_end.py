@@ -36,7 +36,7 @@ from tests.warehouse import checksums
 SCALE = 0.01
 INCREMENTAL = (
     "fct_order_lines", "fct_orders", "fct_payments", "fct_campaign_targets", "fct_coupon_redemptions", "fct_returns",
-    "fct_order_fulfilment", "fct_email_events", "fct_activity",
+    "fct_order_fulfilment", "fct_email_events", "fct_activity", "fct_stock_daily", "fct_promotions_weekly",
 )  # fmt: skip
 # Orders whose payments are not what their lines are worth, less what came back.
 PAID_OTHERWISE = """
@@ -130,6 +130,26 @@ CHANGES = {
         select had, jsonb_build_object('event_id', gen_random_uuid()) as new
         from staging_web.activity_events as had
         order by event_id limit 1
+    """,
+    # Before all that its shelf is known of, so that every level after it moves.
+    "erp.stock_movements": """
+        select had, jsonb_build_object(
+            'movement_id', (select max(movement_id) + 1 from staging_erp.stock_movements),
+            'movement_type', 'adjustment', 'quantity', 3, 'moved_at', had.moved_at - interval '2 days'
+        ) as new
+        from staging_erp.stock_movements as had
+        order by moved_at, movement_id limit 1
+    """,
+    # Another way of showing a product that stands in a display: its week becomes one of both.
+    "marketing.promotions": """
+        select had, jsonb_build_object('display_location', '0', 'mailer_location', 'D') as new
+        from staging_marketing.promotions as had
+        where display_location <> '0' and mailer_location = '0' and not exists (
+            select from staging_marketing.promotions as others
+            where (others.product_id, others.location_id, others.year, others.week, others.display_location)
+                = (had.product_id, had.location_id, had.year, had.week, '0')
+        )
+        order by product_id, location_id, year, week limit 1
     """,
     "marketing.campaign_targets": """
         select had, jsonb_build_object('customer_id', (

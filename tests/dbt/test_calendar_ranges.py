@@ -17,12 +17,12 @@ Node = dict[str, Any]
 
 
 def feeds_of(manifest: dict[str, Any]) -> dict[tuple[str, str], Node]:
-    """The source column behind every min() and max() in dim_dates: (source's id, column) to the source."""
+    """The source column behind every min() and max() in int_calendar_days: (source's id, column) to the source."""
     nodes = manifest["nodes"]
-    model = nodes["model.gatehouse.dim_dates"]["raw_code"]
+    model = nodes["model.gatehouse.int_calendar_days"]["raw_code"]
     staging = dict(re.findall(r"(\w+) as \(\s*select \* from \{\{ ref\('(\w+)'\) \}\}", model))
     spans = re.search(r"\nspans as \((.*?)\n\),\n", model, re.S)
-    assert spans, "dim_dates has no CTE `spans`: this test no longer sees what feeds it"
+    assert spans, "int_calendar_days has no CTE `spans`: this test no longer sees what feeds it"
     feeds = {}
     for span in spans[1].split("union all"):
         cte = re.search(r"\bfrom (\w+)", span)
@@ -55,15 +55,20 @@ def stopping_ranges(manifest: dict[str, Any], source_id: str, column: str) -> li
     ]
 
 
+def day(bound: str | int) -> date:
+    """The day that a range ends with; of a year, the one that feeds the calendar."""
+    return date(bound, 1, 1) if isinstance(bound, int) else date.fromisoformat(bound[:10])
+
+
 def test_every_column_that_feeds_the_calendar_has_a_range(manifest: dict[str, Any]) -> None:
     feeds = feeds_of(manifest)
-    assert len(feeds) >= 11
+    assert len(feeds) >= 13
     firsts, lasts = [], []
     for source_id, column in feeds:
         ranges = stopping_ranges(manifest, source_id, column)
         assert ranges, f"{source_id}: {column} feeds dim_dates and any year gets in"
-        firsts.append(max(date.fromisoformat(given["minimum"][:10]) for given in ranges))
-        lasts.append(min(date.fromisoformat(given["maximum"][:10]) for given in ranges))
+        firsts.append(max(day(given["minimum"]) for given in ranges))
+        lasts.append(min(day(given["maximum"]) for given in ranges))
     last_counted = date(max(lasts).year + 1, 12, 31)
     assert (last_counted - date(min(firsts).year - 1, 1, 1)).days < CALENDAR_DAYS
 
@@ -96,6 +101,7 @@ def test_a_range_means_the_same_in_every_zone(
             "20170-06-01T12:00:00Z": False,
         },
         "date": {"0217-06-01": False, "1999-12-31": False, "2000-01-01": True, "2100-01-01": True, "2100-01-02": False},
+        "smallint": {"217": False, "1999": False, "2000": True, "2100": True, "2101": False, "20170": False},
     }
     seen = set()
     with connection, connection.cursor() as cursor:
@@ -109,4 +115,4 @@ def test_a_range_means_the_same_in_every_zone(
                     cursor.execute(f"select ({rule}) from (select cast(%s as {kind}) as value) as row", (value,))
                     assert cursor.fetchone() == (verdict,), (source["name"], column, value)
     connection.close()
-    assert seen == {"timestamptz", "date"}
+    assert seen == {"timestamptz", "date", "smallint"}

@@ -74,6 +74,11 @@ cast({{ dbt.date_trunc(period, in_date) | trim }} as date)
 + cast(extract(month from {{ last_date }}) as integer) - cast(extract(month from {{ first_date }}) as integer)
 {%- endmacro %}
 
+{#- 1 January of a year that stands as a number. -#}
+{% macro first_day_of_year(year) -%}
+cast({{ dbt.dateadd('year', '(' ~ year ~ ') - 2000', "cast('2000-01-01' as date)") | trim }} as date)
+{%- endmacro %}
+
 {#- Monday is 1, Sunday 7. Counted from the first Monday of our era, since
     warehouses number the days of a week in different ways. -#}
 {% macro iso_weekday(of_date) -%}

@@ -171,3 +171,58 @@ cast(
 {% macro monthly_discount_rate() -%}
 cast(cast({{ var('yearly_discount_rate', '0.10') }} as numeric(18, 6)) / 12 as numeric(18, 6))
 {%- endmacro %}
+
+{#- Days that the stock lasts at the pace of the days counted. Where there is
+    none, or less than none, 0; where nothing is asked for, NULL: it has no end. -#}
+{% macro stock_cover(stock_quantity, units_sold, days) -%}
+cast(
+    case
+        when {{ stock_quantity }} <= 0 then 0
+        when {{ units_sold }} > 0 then {{ quotient(stock_quantity ~ ' * ' ~ days, units_sold) }}
+    end as numeric(18, 1)
+)
+{%- endmacro %}
+
+{% macro daily_demand(units_sold, days) -%}
+{{ ratio(units_sold, days) }}
+{%- endmacro %}
+
+{% macro stock_value(stock_quantity, unit_cost) -%}
+cast(cast({{ stock_quantity }} as numeric(18, 0)) * {{ unit_cost }} as numeric(18, 2))
+{%- endmacro %}
+
+{#- What would have been sold in the promoted days at the pace of the others. -#}
+{% macro baseline_sales(amount, days, promoted_days) -%}
+cast({{ quotient(amount, days) }} * {{ promoted_days }} as numeric(24, 6))
+{%- endmacro %}
+
+{% macro promotion_lift(promoted, baseline) -%}
+{{ ratio(promoted, baseline) }}
+{%- endmacro %}
+
+{% macro pair_support(orders_with_both, order_count) -%}
+{{ ratio(orders_with_both, order_count) }}
+{%- endmacro %}
+
+{% macro confidence(orders_with_both, orders_with_antecedent) -%}
+{{ ratio(orders_with_both, orders_with_antecedent) }}
+{%- endmacro %}
+
+{% macro affinity_lift(orders_with_both, orders_with_antecedent, orders_with_consequent, order_count) -%}
+{{ ratio(orders_with_both ~ ' * ' ~ order_count, orders_with_antecedent ~ ' * ' ~ orders_with_consequent) }}
+{%- endmacro %}
+
+{#- Of a store's own sales, the part that other stores make with it. -#}
+{% macro expected_sales(store_sales, peer_item_sales, peer_sales) -%}
+cast({{ quotient(peer_item_sales, peer_sales) }} * {{ store_sales }} as numeric(18, 2))
+{%- endmacro %}
+
+{#- `sales_before`: what all products that sell more come to. The product that
+    crosses a limit is in the higher class, so that there is always an A. -#}
+{% macro abc_class(sales_before, total_sales) -%}
+case
+    when {{ sales_before }} < {{ var('abc_a_share', 0.80) }} * {{ total_sales }} then 'A'
+    when {{ sales_before }} < {{ var('abc_b_share', 0.95) }} * {{ total_sales }} then 'B'
+    else 'C'
+end
+{%- endmacro %}

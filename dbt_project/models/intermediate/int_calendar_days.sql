@@ -64,6 +64,18 @@ returns as (
 
 ),
 
+stock_movements as (
+
+    select * from {{ ref('stg_erp__stock_movements') }}
+
+),
+
+promotions as (
+
+    select * from {{ ref('stg_marketing__promotions') }}
+
+),
+
 -- Every date that a fact can bear, and the build's today.
 spans as (
 
@@ -106,6 +118,20 @@ spans as (
         {{ business_date('min(returned_at)') }} as first_date,
         {{ business_date('max(returned_at)') }} as last_date
     from returns
+
+    union all
+
+    select
+        {{ business_date('min(moved_at)') }} as first_date,
+        {{ business_date('max(moved_at)') }} as last_date
+    from stock_movements
+
+    union all
+
+    select
+        {{ first_day_of_year('min(promotion_year)') }} as first_date,
+        {{ first_day_of_year('max(promotion_year)') }} as last_date
+    from promotions
 
     union all
 

@@ -14,6 +14,18 @@ activity_events as (
 
     select * from {{ ref('stg_web__activity_events') }}
 
+),
+
+stock_movements as (
+
+    select * from {{ ref('stg_erp__stock_movements') }}
+
+),
+
+promotions as (
+
+    select * from {{ ref('stg_marketing__promotions') }}
+
 )
 
 -- One row each, whatever names it, and however often.
@@ -26,4 +38,12 @@ where product_id is not null
 union distinct
 
 select product_id from activity_events
+where product_id is not null
+union distinct
+
+select product_id from stock_movements
+where product_id is not null
+union distinct
+
+select product_id from promotions
 where product_id is not null

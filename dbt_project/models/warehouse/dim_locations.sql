@@ -4,9 +4,9 @@ with locations as (
 
 ),
 
-orders as (
+named as (
 
-    select * from {{ ref('stg_erp__orders') }}
+    select * from {{ ref('int_locations_named') }}
 
 ),
 
@@ -16,8 +16,7 @@ members as (
 
     select location_id from locations
     union distinct
-    select location_id from orders
-    where location_id is not null
+    select location_id from named
     union distinct
     select null as location_id
 

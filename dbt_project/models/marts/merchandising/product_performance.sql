@@ -89,6 +89,31 @@ product_margins as (
         {{ margin('sales_amount', 'cost_amount') }} as margin_amount
     from product_totals
 
+),
+
+-- The unknown product is none: it has no class, and its sales are no part of what
+-- products sell.
+cumulated as (
+
+    select
+        product_key,
+        sum(sales_amount) over (
+            order by sales_amount desc, product_id asc
+            rows between unbounded preceding and current row
+        ) - sales_amount as sales_before,
+        sum(sales_amount) over () as total_sales
+    from product_totals
+    where product_id is not null
+
+),
+
+classes as (
+
+    select
+        product_key,
+        {{ abc_class('sales_before', 'total_sales') }} as abc_class
+    from cumulated
+
 )
 
 select
@@ -119,6 +144,8 @@ select
     product_totals.sales_amount,
     product_totals.cost_amount,
     product_margins.margin_amount,
-    {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate
+    {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate,
+    classes.abc_class
 from product_totals
 inner join product_margins on product_totals.product_key = product_margins.product_key
+left join classes on product_totals.product_key = classes.product_key
