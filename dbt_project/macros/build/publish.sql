@@ -1,17 +1,20 @@
 {#- Publishes all marts, or none: one transaction, one lock. What goes wrong is
-    undone, and said in ledger.builds and as an error of the run. -#}
-{% macro publish_marts(build_id, marts) -%}
-    {%- set wait = var('publish_lock_timeout', '10s') -%}
-    {%- set pairs = [] -%}
+    undone, and said in ledger.builds and as an error of the run. One that was not
+    made since another build was published is there as it is. -#}
+{% macro publish_marts(past, marts) -%}
+    {%- set build_id, wait = past.build.build_id, var('publish_lock_timeout', '10s') -%}
+    {%- set published = run_query(
+        "select coalesce(max(build_id), 0) from ledger.builds where published_at is not null and build_id <> " ~ build_id
+    ).rows[0][0] -%}
+    {%- set pairs, made_now = [], [] -%}
     {%- for mart in marts -%}
+        {%- set made_by = past.last[mart.unique_id].build_id -%}
+        {%- do made_now.append(mart) if made_by == build_id -%}
         {%- do pairs.append("(" ~ [
-            sql_literal(mart.schema), sql_literal(mart.schema[:-7]), sql_literal(mart.alias)
+            sql_literal(mart.schema), sql_literal(mart.schema[:-7]), sql_literal(mart.alias), made_by > published
         ] | join(', ') ~ ")") -%}
     {%- endfor -%}
-    {%- set made_now = run_query(
-        "select unique_id from ledger.build_results where resource_type = 'model' and status = 'success' and build_id = " ~ build_id
-    ).columns[0].values() | list -%}
-    {%- set older = marts | rejectattr('unique_id', 'in', made_now) | list | length -%}
+    {%- set older = marts | length - made_now | length -%}
     {%- set what = marts | length ~ " marts" ~ (" (" ~ older ~ " of them as an earlier build made it)" if older else "") -%}
     {#- What the ledger says if nobody lives to say more. -#}
     {%- do write_end_of_build(build_id, 'built', "not published: publishing broke off (killed, or the connection was lost); run dbt test") -%}
@@ -35,8 +38,9 @@ begin
     -- since whoever comes to read queues up behind.
     perform set_config('lock_timeout', '{{ wait }}', true);
     for mart in
-        select * from (values {{ pairs | join(', ') }}) as t (build_schema, mart_schema, table_name)
+        select * from (values {{ pairs | join(', ') }}) as t (build_schema, mart_schema, table_name, is_new)
     loop
+        continue when not mart.is_new and to_regclass(format('%I.%I', mart.mart_schema, mart.table_name)) is not null;
         execute format('create schema if not exists %I', mart.mart_schema);
         changes := pg_temp.publish_table(mart.build_schema, mart.mart_schema, mart.table_name);
         came := came + changes[1];
