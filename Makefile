@@ -29,7 +29,7 @@ help: ## list the targets
 up: env ## start everything, with the demonstration shop, and print the address and a login
 	@$(BIN)/loader up --data $(DATA) --scale $(SCALE)
 
-down: ## stop the web server and the embedded database; the data stay
+down: ## stop the watch, the web server and the embedded database; the data stay
 	@if [ -x $(BIN)/loader ]; then $(BIN)/loader down; else echo "nothing was started: there is no $(VENV)"; fi
 
 clean: ## remove the embedded database and all else that was made here (asks first; YES=1: does not)
@@ -37,7 +37,7 @@ clean: ## remove the embedded database and all else that was made here (asks fir
 		printf 'Remove the embedded database with every load, reject and mart in it? [y/N] '; \
 		read -r answer; [ "$$answer" = y ] || { echo "nothing was removed"; exit 1; }; \
 	fi
-	@if [ -x $(BIN)/loader ]; then $(BIN)/loader stop && $(BIN)/loader db clean --yes; \
+	@if [ -x $(BIN)/loader ]; then $(BIN)/loader down && $(BIN)/loader db clean --yes; \
 	elif [ -e .gatehouse/postgres/postmaster.pid ]; then \
 		echo "The embedded database may be running, and there is no $(VENV) to stop it with: make env first." >&2; exit 1; \
 	fi

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+import psycopg2
+import psycopg2.errors
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from loader.dbt import project_fingerprint, run_dbt
+from loader.database import single_statements
+from loader.dbt import Run, project_fingerprint, run_dbt
 from loader.remedy import Remedy
 from loader.settings import Settings
 
 Progress = Callable[[str, int | None, int | None], None]
+
+#: What the sessions of `loader build --watch` are called in pg_stat_activity: by it the first
+#: page knows that one runs.
+APPLICATION_NAME = "gatehouse watch"
+#: Held for the whole of a build by who builds through the loader; dbt's own lock (open_build)
+#: is held for moments.
+TURN = "hashtextextended('gatehouse: a build at a time', 0)"
+_TURN_MILLISECONDS = 1000
 
 # dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`.
 # Hooks are counted apart from nodes; a long name leaves no room for dots.
@@ -51,10 +63,18 @@ def is_current(settings: Settings, engine: sa.Engine) -> bool:
     )
 
 
-def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Progress = lambda *_: None) -> None:
-    """`dbt build ARGUMENTS…`, and a note of what it was made from.
-    Raises Remedy with dbt's last lines when it fails; readers then keep what they had. A
-    build that dbt could not end itself is ended in the ledger, if that can be reached."""
+def build(
+    settings: Settings,
+    engine: sa.Engine,
+    *arguments: str,
+    progress: Progress = lambda *_: None,
+    run: Run | None = None,
+    command: str = "build",
+) -> None:
+    """`dbt build ARGUMENTS…`, and a note of what it was made from; by `run` where a dbt is
+    there already. Raises Remedy with dbt's last lines when it fails; readers then keep what
+    they had. A build that dbt could not end itself is ended in the ledger, if that can be
+    reached."""
     fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
 
     opened: list[int] = []
@@ -66,7 +86,7 @@ def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Prog
             opened.append(int(match[1]))
 
     try:
-        run_dbt(settings, "build", *arguments, line=tell)
+        (run or partial(run_dbt, settings))(command, *arguments, line=tell)
     except BaseException:  # also Ctrl-C
         for build_id in opened:
             _end(engine, build_id)
@@ -76,6 +96,42 @@ def build(settings: Settings, engine: sa.Engine, *arguments: str, progress: Prog
     if last is not None:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+
+
+@contextmanager
+def turn(engine: sa.Engine, say: Callable[[str], None]) -> Iterator[None]:
+    """One build at a time: waits, first come, first served, for those that are at work through
+    the loader, and says so once. Plain `dbt build` asks nobody, and takes over."""
+    with single_statements(engine) as connection:
+        if not connection.exec_driver_sql(f"select pg_try_advisory_lock({TURN})").scalar():
+            say("another `loader build` is at work; this one follows when it has ended")
+            _wait_for_turn(connection)
+        try:
+            yield
+        finally:
+            with suppress(SQLAlchemyError, psycopg2.Error):
+                connection.exec_driver_sql(f"select pg_advisory_unlock({TURN})")
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """A second at a time, so that whoever is at the keyboard can stop it."""
+    connection.exec_driver_sql(f"set lock_timeout = '{_TURN_MILLISECONDS}ms'")
+    while True:
+        try:
+            connection.exec_driver_sql(f"select pg_advisory_lock({TURN})")
+            break
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+                raise
+    connection.exec_driver_sql("reset lock_timeout")
+
+
+def is_made_from(settings: Settings, project: str) -> bool:
+    """Whether the last build that ended well was made from a project of that fingerprint."""
+    try:
+        return bool(json.loads(_note(settings).read_text("utf-8"))["project"] == project)
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _end(engine: sa.Engine, build_id: int) -> None:

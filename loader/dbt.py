@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import yaml
 
 from loader.remedy import Remedy
 from loader.settings import PROJECT_FILE, Settings
+
+#: `run_dbt` without its settings, or another way to have dbt do the same.
+Run = Callable[..., None]
 
 LAST_LINES = 40
 # dbt's settings `<kind>-paths`, and the folder that it looks in when one is not set
@@ -46,7 +49,7 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
     with subprocess.Popen(
         command,
         cwd=settings.project_dir,
-        env=dict(os.environ) | settings.environment() | _folders(settings),
+        env=dbt_environment(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,12 +66,22 @@ def run_dbt(settings: Settings, *arguments: str, line: Callable[[str], None] = l
             raise
     status = process.returncode
     if status:
-        said = "\n".join(f"  {text}" for text in last)
-        logs = _folders(settings).get("DBT_LOG_PATH") or settings.project_dir / "logs"
-        remedy = f"Its log is {Path(logs) / 'dbt.log'}."
-        if "full_refresh: True" in said:
-            remedy = "An incremental model has other columns now: `loader build --full-refresh` makes it anew."
-        raise Remedy(f"dbt {arguments[0]} ended with status {status}. Its last lines:\n{said}", f"\n{remedy}")
+        raise failure_of(settings, arguments[0], status, last)
+
+
+def failure_of(settings: Settings, command: str, status: int, last: Iterable[str]) -> Remedy:
+    """What is said of a dbt that ended badly: its last lines, and where there is more."""
+    said = "\n".join(f"  {text}" for text in last)
+    logs = _folders(settings).get("DBT_LOG_PATH") or settings.project_dir / "logs"
+    remedy = f"Its log is {Path(logs) / 'dbt.log'}."
+    if "full_refresh: True" in said:
+        remedy = "An incremental model has other columns now: `loader build --full-refresh` makes it anew."
+    return Remedy(f"dbt {command} ended with status {status}. Its last lines:\n{said}", f"\n{remedy}")
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """What dbt runs with: the database of `settings`, and where it may write."""
+    return dict(os.environ) | settings.environment() | _folders(settings)
 
 
 def _folders(settings: Settings) -> dict[str, str]:

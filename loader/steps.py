@@ -146,6 +146,10 @@ class Steps:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
 
+    def say(self, text: str) -> None:
+        """A line that stays, of no step."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """A step; its line is printed when the block ends, also when by an error."""

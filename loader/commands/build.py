@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from loader import build as builds
-from loader import docs
 from loader.commands.db import settings_of
 from loader.database import connection_faults, make_engine, require_version
+from loader.docs import make_docs
 from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.steps import Steps
+from loader.watch import Watch
+from loader.watch_process import WatchProcess
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--if-needed", is_flag=True, help="Do nothing if the last build saw every load and this project.")
+@click.option("--watch", "is_watch", is_flag=True, help="Stay, and build what new loads touch as they come.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def build(context: click.Context, if_needed: bool, arguments: tuple[str, ...]) -> None:
+def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tuple[str, ...]) -> None:
     """Run `dbt build` on what was loaded; ARGUMENTS go to dbt, as in --full-refresh.
 
     The marts are published when every stopping test has passed; else readers keep
-    what they had, and the exit status is 1.
+    what they had, and the exit status is 1. One build at a time: another one waits.
     """
     settings = settings_of(context)
+    if is_watch:
+        if arguments or if_needed:
+            raise Remedy("--watch chooses itself what is built.", "Leave the other arguments out.")
+        watch(settings)
+        return
     engine = make_engine(settings)
     with connection_faults(settings):
         require_version(engine)
     steps = Steps()
-    with steps.step("dbt build") as step:
+    with builds.turn(engine, steps.say), steps.step("dbt build") as step:
         if if_needed and not arguments and builds.is_current(settings, engine):
             step.detail = "nothing new since the last one"
         else:
@@ -38,10 +48,17 @@ def build(context: click.Context, if_needed: bool, arguments: tuple[str, ...]) -
     make_docs(settings, steps)
 
 
-def make_docs(settings: Settings, steps: Steps) -> None:
-    """The step after a build. Docs that can't be made are said, and are no reason to fail."""
-    with steps.step("dbt docs") as step:
-        try:
-            step.detail = docs.bring_docs_up_to_date(settings)
-        except Remedy as failure:
-            step.detail = f"not made, the pages show what was there. {failure}"
+def watch(settings: Settings) -> None:
+    """Builds until it is ended, by Ctrl-C or SIGTERM; what it is at then is broken off, and
+    nothing of it published."""
+    steps = Steps()
+    engine = make_engine(settings, connect_args={"application_name": builds.APPLICATION_NAME})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with WatchProcess(settings).only_one():
+            steps.say("watching for loads; what they touch is built as they come")
+            Watch(settings, engine, steps).run()
+    except KeyboardInterrupt:
+        steps.say("the watch has ended")
+    finally:
+        engine.dispose()

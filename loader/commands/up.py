@@ -15,11 +15,11 @@ import click
 import sqlalchemy as sa
 
 from loader import build, demonstration
-from loader.commands.build import make_docs
 from loader.commands.db import settings_of
 from loader.contract.read import read_contract
 from loader.database import check, make_engine
 from loader.departments import close_temporary, make_roles
+from loader.docs import make_docs
 from loader.embedded import EmbeddedServer
 from loader.ledger import access
 from loader.ledger.models import User
@@ -27,6 +27,7 @@ from loader.migrate import migrate
 from loader.remedy import Remedy
 from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
 from loader.steps import Step, Steps
+from loader.watch_process import WatchProcess
 from loader.web_server import WebServer
 
 ADMINISTRATOR = "admin"
@@ -42,22 +43,27 @@ ADMINISTRATOR = "admin"
 )
 @click.option("--scale", type=click.FloatRange(0.001, 20_000), default=1.0, show_default=True)
 @click.option("--port", default=8000, show_default=True, envvar="PORT", type=click.IntRange(1, 65535))
+@click.option(
+    "--watch/--no-watch", "is_watched", default=True, show_default=True, help="Build what is loaded as it comes."
+)
 @click.pass_context
-def up(context: click.Context, data: str, scale: float, port: int) -> None:
+def up(context: click.Context, data: str, scale: float, port: int, is_watched: bool) -> None:
     """Start everything: database, tables, demonstration data, marts, pages.
 
     Safe to repeat: what is there is left, and only what changed is done again.
     """
     settings = settings_of(context)
     with one_at_a_time(settings):
-        bring_up(settings, data, scale, port)
+        bring_up(settings, data, scale, port, is_watched)
 
 
-def bring_up(settings: Settings, data: str, scale: float, port: int) -> None:
+def bring_up(settings: Settings, data: str, scale: float, port: int, is_watched: bool = False) -> None:
     """The steps of `up`, one after the other."""
     steps = Steps()
     server = WebServer(settings, port=port)
     server.require_place()  # now, not after minutes of loading
+    watch = WatchProcess(settings)
+    watch.stop()  # it is of the program as it was, and would build what is loaded half-way
     with steps.step("database") as step:
         start_database(settings, step)
     engine = make_engine(settings)
@@ -80,6 +86,10 @@ def bring_up(settings: Settings, data: str, scale: float, port: int) -> None:
         step.progress("waiting for the first answer")
         login = first_login(settings, engine)
         step.detail = "started" if server.start() else "runs already, reloaded"
+    if is_watched:
+        with steps.step("watch") as step:
+            watch.start()
+            step.detail = f"started: what is loaded from now on is built as it comes, log {watch.log}"
     engine.dispose()
     if failure:
         raise failure
@@ -105,8 +115,10 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
 @click.command()
 @click.pass_context
 def down(context: click.Context) -> None:
-    """Stop what `loader up` started: the web server and the embedded database."""
+    """Stop what `loader up` started: the watch, the web server and the embedded database."""
     settings = settings_of(context)
+    watch = WatchProcess(settings).stop()
+    click.echo("watch: " + ("stopped" if watch else "did not run"))
     web = WebServer(settings).stop()
     click.echo("web server: " + ("stopped" if web else "did not run"))
     database = EmbeddedServer.of(settings).stop()
@@ -128,11 +140,12 @@ def start_database(settings: Settings, step: Step) -> None:
 def bring_up_to_date(settings: Settings, engine: sa.Engine, step: Step) -> Remedy | None:
     """Builds what has to be built. A failure is returned, not raised: the pages are to
     be had all the same, and readers of the marts keep what they had."""
-    if build.is_current(settings, engine):
-        step.detail = "nothing new since the last one"
-        return None
     try:
-        build.build(settings, engine, progress=step.progress)
+        with build.turn(engine, step.say):
+            if build.is_current(settings, engine):
+                step.detail = "nothing new since the last one"
+                return None
+            build.build(settings, engine, progress=step.progress)
     except Remedy as failure:
         step.detail = "failed, see below; the marts are as they were"
         return failure

@@ -128,6 +128,7 @@ class Load(Base):
         sa.Index("loads_in_vain_idx", "status", "load_id", postgresql_where=sa.text("status in ('refused', 'failed')")),
         sa.Index("loads_cause_idx", "cause_load_id", postgresql_where=sa.text("cause_load_id is not null")),
         sa.Index("loads_finished_idx", "finished_at"),
+        sa.Index("loads_seq_of_table_idx", "source", "table_name", "seq", postgresql_where=sa.text("seq is not null")),
     )
 
 
@@ -287,9 +288,15 @@ class Build(Base):
     published_at: Mapped[datetime | None]
     message: Mapped[str | None]
 
+    __table_args__ = (sa.Index("builds_upper_bound_idx", "upper_bound", "build_id"),)
+
 
 class BuildResult(Base):
-    """What became of one node (model, test, …) in one build."""
+    """What became of one node (model, test, …) in one build.
+
+    A model is entered as ``made`` in the transaction of its rows, and by its result when the
+    build ends. ``fingerprint`` is of the rules it was made by; the build macros make it.
+    """
 
     __tablename__ = "build_results"
 
@@ -304,6 +311,9 @@ class BuildResult(Base):
     failures: Mapped[int | None]
     message: Mapped[str | None]
     finished_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
+    fingerprint: Mapped[str | None]
+
+    __table_args__ = (sa.Index("build_results_node_idx", "unique_id", sa.text("build_id desc")),)
 
 
 class ModelWatermark(Base):

@@ -128,6 +128,7 @@ def overview() -> ResponseReturnValue:
             loads=arrivals.latest_loads(connection),
             builds=builds.latest_builds(connection),
             unpublished=builds.loads_not_published(connection),
+            turns=builds.turns(connection),
             docs_made_at=docs.made_at(here.settings.dbt_target),
         )
 

@@ -209,6 +209,20 @@ class Lab:
             places = [row for (row,) in rows + kept]
             assert len(set(places)) == len(places), f"a row of load {load_id} stands in two places"
             assert not places or (min(places) >= 1 and max(places) <= received)
+        self._audit_whose()
+
+    def _audit_whose(self) -> None:
+        """All that came into a table or went was done by a numbered load into that very table: by
+        this a build knows which tables it need not look at."""
+        entries = " union ".join(
+            f"select '{t.name}' as name, {column} as load_id from {SCHEMA}.{t.name}{more}"
+            for t in self.contract
+            for column, more in (("_load_id", ""), ("_load_id", "__history"), ("_written_load_id", "__history"))
+        )
+        assert not self.query(
+            f"select name, load_id from ({entries}) as e left join ledger.loads as l using (load_id) "
+            "where l.seq is null or l.source <> 'lab' or l.table_name <> e.name"
+        )
 
 
 def decode(format_: str, body: bytes | str, name: str = "notes") -> tuple[Rows, list[Unreadable]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from loader.build import APPLICATION_NAME, TURN
 from loader.database import make_engine
 from loader.pages.queries import builds
 from tests.pages.desk import TICKET, Desk, words
@@ -182,6 +185,27 @@ def test_a_build_between_two_models_is_running(desk: Desk, monkeypatch: pytest.M
     assert "Build 1 running" in words(desk.get("/"))
     assert len(sessions) == 1
     sessions[0].close()
+
+
+def test_whether_a_watch_runs_and_who_waits_for_a_turn(desk: Desk) -> None:
+    desk.execute("insert into ledger.builds (upper_bound, status) values (0, 'built')")
+    page = words(desk.get("/"))
+    assert "No watch runs: loader build builds once, loader build --watch as loads come." in page
+    watch = make_engine(desk.settings, connect_args={"application_name": APPLICATION_NAME}, poolclass=sa.NullPool)
+    with watch.connect():
+        assert "A watch builds what is loaded as it comes; it runs since" in words(desk.get("/"))
+    first, second = (make_engine(desk.settings, poolclass=sa.NullPool).connect() for _ in range(2))
+    first.exec_driver_sql(f"select pg_advisory_lock({TURN})")
+    assert "waits for the one at work" not in words(desk.get("/"))
+    waiting = threading.Thread(target=lambda: second.exec_driver_sql(f"select pg_advisory_lock({TURN})"))
+    waiting.start()
+    give_up = time.monotonic() + 10
+    while "1 build waits for the one at work" not in (page := words(desk.get("/"))) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert "1 build waits for the one at work" in page
+    first.close()
+    waiting.join(10)
+    second.close()
 
 
 def test_the_notice_of_a_contract_that_is_not_taken_up(desk: Desk) -> None:

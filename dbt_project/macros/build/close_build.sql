@@ -19,7 +19,9 @@
     {{ return(rows[0][0]) }}
 {%- endmacro %}
 
-{#- One entry a node and build: the latest result counts. -#}
+{#- One entry a node and build: the latest result counts. Kept are those of the
+    last thousand builds, and of each node the last: a build may come with every
+    load. -#}
 {% macro record_results(build_id, results) -%}
     {%- set entries = [] -%}
     {%- for result in results -%}
@@ -33,11 +35,12 @@
             result.execution_time,
             result.failures if result.failures is not none else 'null',
             sql_literal(result.message) if result.message else 'null',
+            sql_literal(rules_of(result.node.unique_id)) if result.node.unique_id in graph.nodes else 'null',
         ] | join(', ') ~ ")") -%}
     {%- endfor -%}
     {%- if entries -%}
         {%- set insert -%}
-insert into ledger.build_results (build_id, unique_id, resource_type, severity, status, seconds, failures, message)
+insert into ledger.build_results (build_id, unique_id, resource_type, severity, status, seconds, failures, message, fingerprint)
 values
     {{ entries | join(',\n    ') }}
 on conflict (build_id, unique_id) do update
@@ -46,18 +49,31 @@ set severity = excluded.severity,
     seconds = excluded.seconds,
     failures = excluded.failures,
     message = excluded.message,
+    fingerprint = excluded.fingerprint,
     finished_at = now()
         {%- endset -%}
         {%- do run_query(insert) -%}
     {%- endif -%}
+    {%- set forget -%}
+delete from ledger.build_results as old
+where
+    old.build_id < {{ build_id - 1000 }}
+    and exists (
+        select 1
+        from ledger.build_results as newer
+        where newer.unique_id = old.unique_id and newer.build_id > old.build_id
+    )
+    {%- endset -%}
+    {%- do run_query(forget) -%}
     {%- do run_query("commit") -%}
 {%- endmacro %}
 
 {% macro publish_or_say_why_not(build_id) -%}
     {%- set marts = mart_models() -%}
-    {%- set faults = faults_of_build(build_id, marts) -%}
-    {%- set stale = why_marts_are_stale(build_id, marts) if not faults -%}
-    {%- set untested = stopping_tests_not_run(build_id) -%}
+    {%- set past = standing_of(build_with(build_id)) -%}
+    {%- set faults = faults_of_build(past, marts) -%}
+    {%- set stale = why_marts_are_stale(past, marts) if not faults -%}
+    {%- set untested = stopping_tests_not_run(past) -%}
     {%- if faults -%}
         {%- do end_build(build_id, 'failed', "not published: " ~ faults | join('; ')) -%}
     {%- elif stale -%}
@@ -67,8 +83,13 @@ set severity = excluded.severity,
     {%- elif not marts -%}
         {%- do end_build(build_id, 'built', "nothing to publish: the project has no marts") -%}
     {%- else -%}
-        {%- do publish_marts(build_id, marts) -%}
+        {%- do publish_marts(past, marts) -%}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro build_with(build_id) -%}
+    {%- set row = run_query("select upper_bound, cast(as_of as text) from ledger.builds where build_id = " ~ build_id).rows[0] -%}
+    {{ return({'build_id': build_id, 'upper_bound': row[0], 'as_of': row[1]}) }}
 {%- endmacro %}
 
 {#- A build that is published stays so, whatever a later `dbt test` finds. -#}
@@ -101,8 +122,8 @@ where build_id = {{ build_id }} and status <> 'superseded'
 {%- endmacro %}
 
 {#- What forbids to publish whatever else is run on this state: sentences. -#}
-{% macro faults_of_build(build_id, marts) -%}
-    {%- set faults = [] -%}
+{% macro faults_of_build(past, marts) -%}
+    {%- set build_id, faults = past.build.build_id, [] -%}
     {%- set newest = run_query("select max(build_id) from ledger.builds").rows[0][0] -%}
     {%- if newest != build_id -%}
         {%- do faults.append("build " ~ newest ~ " was opened meanwhile") -%}
@@ -112,7 +133,7 @@ where build_id = {{ build_id }} and status <> 'superseded'
 select unique_id, resource_type, status
 from ledger.build_results
 where build_id = {{ build_id }}
-    and status not in ('success', 'pass', 'warn', 'no-op')
+    and status not in ('success', 'made', 'pass', 'warn', 'no-op')
 order by status = 'skipped', unique_id
     {%- endset -%}
     {%- set failed, skipped = [], [] -%}
@@ -130,24 +151,28 @@ order by status = 'skipped', unique_id
         {%- do faults.append(skipped | length ~ " nodes were skipped") -%}
     {%- endif -%}
 
-    {#- Of models that this build left alone, the last attempt counts: their
-        table is of the attempt before it. -#}
-    {%- set stale -%}
-select unique_id
-from (
-    select distinct on (unique_id) unique_id, build_id, status
-    from ledger.build_results
-    where resource_type = 'model'
-    order by unique_id, build_id desc
-) as latest
-where build_id <> {{ build_id }} and status not in ('success', 'no-op')
-    {%- endset -%}
-    {%- set not_rebuilt = [] -%}
-    {%- for row in run_query(stale).rows if row[0] in graph.nodes -%}
-        {%- do not_rebuilt.append(row[0]) -%}
+    {#- Of what this build left alone the last attempt counts: a model's table is of
+        the attempt before it, and a test says what it found. -#}
+    {%- set not_rebuilt, not_passed = [], [] -%}
+    {%- for unique_id, last in past.last.items() if last.build_id != build_id -%}
+        {%- set node = graph.nodes[unique_id] -%}
+        {%- if node.resource_type == 'model' and last.status not in ['success', 'made', 'no-op'] -%}
+            {%- do not_rebuilt.append(unique_id) -%}
+        {%- elif is_stopping(node) and last.status not in ['pass', 'warn', 'skipped'] -%}
+            {%- do not_passed.append(unique_id) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for row in run_query(unit_tests_that_failed_before(build_id)).rows -%}
+        {%- set model = past.last.get('model.' ~ row[0].split('.')[1] ~ '.' ~ row[0].split('.')[2]) -%}
+        {%- if model and model.build_id <= row[1] -%}
+            {%- do not_passed.append(row[0]) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- if not_rebuilt -%}
         {%- do faults.append(named_few(not_rebuilt) ~ " failed or was skipped in an earlier build and has not been rebuilt") -%}
+    {%- endif -%}
+    {%- if not_passed -%}
+        {%- do faults.append(named_few(not_passed) ~ " failed in an earlier build and has not been run again") -%}
     {%- endif -%}
 
     {%- set not_there = [] -%}
@@ -162,19 +187,38 @@ where build_id <> {{ build_id }} and status not in ('success', 'no-op')
     {{ return(faults) }}
 {%- endmacro %}
 
-{#- unique_ids of tests of severity error that no run has passed on this state.
+{% macro is_stopping(node) -%}
+    {{ return(node.resource_type == 'test' and node.config.severity | lower == 'error') }}
+{%- endmacro %}
+
+{#- unique_ids of tests of severity error that no run has passed on this state, in
+    this build or in an earlier one since which nothing that they read has changed.
     Unit tests are not in dbt's graph: those that ran count, by their faults. -#}
-{% macro stopping_tests_not_run(build_id) -%}
-    {%- set passed = run_query(
-        "select unique_id from ledger.build_results where resource_type = 'test' and status in ('pass', 'warn') and build_id = " ~ build_id
-    ).columns[0].values() | list -%}
+{% macro stopping_tests_not_run(past) -%}
     {%- set missing = [] -%}
-    {%- for node in graph.nodes.values() -%}
-        {%- if node.resource_type == 'test' and node.config.severity | lower == 'error' and node.unique_id not in passed -%}
+    {%- for node in graph.nodes.values() if is_stopping(node) -%}
+        {%- if not is_tested(node, past) or past.last[node.unique_id].status not in ['pass', 'warn'] -%}
             {%- do missing.append(node.unique_id) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(missing) }}
+{%- endmacro %}
+
+{#- SQL of unit tests that failed when they last ran, in an earlier build, and of
+    that build. Whether one is still there dbt's graph does not say: the caller
+    asks whether its model was made since. -#}
+{% macro unit_tests_that_failed_before(build_id) -%}
+select
+    latest.unique_id,
+    latest.build_id
+from (
+    select distinct on (unique_id) unique_id, build_id, status
+    from ledger.build_results
+    where resource_type = 'unit_test'
+    order by unique_id, build_id desc
+) as latest
+where latest.build_id <> {{ build_id }} and latest.status not in ('success', 'pass', 'skipped')
+order by latest.unique_id
 {%- endmacro %}
 
 {% macro named_few(unique_ids) -%}

@@ -38,30 +38,18 @@ where relation = {{ sql_literal(watermark_name(this)) }}
 {%- endmacro %}
 
 {#- SQL of the fingerprint of all that decides what the calling model's rows are,
-    but for the rows they are made from: its text and that of every node it is
-    made from, the project's macros that these call, and the vars that any of
-    them names. What stands in the warehouse counts too: a model built alone,
-    after a view it reads was edited but not built, is computed by the old view;
-    and a column of the source that was widened is the same text in a view, but
-    another type in what is made of it. -#}
+    but for the rows they are made from: its rules and those of every node it is
+    made from (rules.sql). What stands in the warehouse counts too: a model built
+    alone, after a view it reads was edited but not built, is computed by the old
+    view; and a column of the source that was widened is the same text in a view,
+    but another type in what is made of it. -#}
 {% macro rules_fingerprint() -%}
-    {%- set nodes = model_with_ancestors() -%}
-    {%- set macros = macros_of(nodes) -%}
     {%- set rules, views = [], [] -%}
-    {%- set texts = macros.values() | list -%}
-    {%- for node in nodes -%}
-        {%- do rules.append(node.unique_id ~ '=' ~ node.checksum.checksum) -%}
-        {%- do texts.append(node.raw_code or '') -%}
+    {%- for node in model_with_ancestors() -%}
+        {%- do rules.append(node.unique_id ~ '=' ~ rules_of(node.unique_id)) -%}
         {%- if node.config.materialized == 'view' -%}
             {%- do views.append('(' ~ sql_literal(node.schema) ~ ', ' ~ sql_literal(node.alias) ~ ')') -%}
         {%- endif -%}
-    {%- endfor -%}
-    {%- for name, text in macros.items() -%}
-        {%- do rules.append(name ~ '=' ~ local_md5(text)) -%}
-    {%- endfor -%}
-    {#- as_of is the build's day, not a rule: it moves with the loads. -#}
-    {%- for name in modules.re.findall("\\bvar\\(\\s*['\"](\\w+)['\"]", texts | join('\n')) | unique if name not in ['as_of', 'as_of_source'] -%}
-        {%- do rules.append('var ' ~ name ~ '=' ~ (var(name, none) | string)) -%}
     {%- endfor -%}
     {%- set fingerprint = local_md5(rules | sort | join('\n')) -%}
     {%- if not views -%}
@@ -85,8 +73,8 @@ where relation = {{ sql_literal(watermark_name(this)) }}
     {{ return(with_views) }}
 {%- endmacro %}
 
-{#- The calling model's node and those it is made from, up to the sources. Each
-    list here grows while it is gone through. -#}
+{#- The calling model's node and those it is made from, up to the sources. The
+    list of names grows while it is gone through. -#}
 {% macro model_with_ancestors() -%}
     {%- set names, nodes = [model.unique_id], [] -%}
     {%- for name in names -%}
@@ -97,28 +85,4 @@ where relation = {{ sql_literal(watermark_name(this)) }}
         {%- endfor -%}
     {%- endfor -%}
     {{ return(nodes) }}
-{%- endmacro %}
-
-{#- {name: text} of the project's macros that nodes call, by whatever way. Not
-    the hooks and what dbt calls to write: they decide no row. A dbt that does
-    not show the text of a macro is left with the views' definitions. -#}
-{% macro macros_of(nodes) -%}
-    {%- set own = 'macro.' ~ model.package_name ~ '.' -%}
-    {%- set no_rules = ['enter_build', 'move_watermark', 'generate_schema_name'] -%}
-    {%- set names, texts = [], {} -%}
-    {%- for node in nodes -%}
-        {%- for called in (node.depends_on or {}).get('macros', []) if called.startswith(own) and called not in names -%}
-            {%- do names.append(called) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {%- for name in names if name.split('.')[2] not in no_rules -%}
-        {%- set macro = (context.get(name.split('.')[2]) or {}).macro -%}
-        {%- if macro -%}
-            {%- do texts.update({name: macro.macro_sql}) -%}
-            {%- for called in macro.depends_on.macros if called.startswith(own) and called not in names -%}
-                {%- do names.append(called) -%}
-            {%- endfor -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(texts) }}
 {%- endmacro %}

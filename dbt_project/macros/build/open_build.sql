@@ -110,7 +110,9 @@ returning build_id, upper_bound
     {%- if flags.FULL_REFRESH -%}{%- do words.append('--full-refresh') -%}{%- endif -%}
     {%- for option in ['select', 'exclude', 'selector'] if invocation_args_dict[option] -%}
         {%- set value = invocation_args_dict[option] -%}
-        {%- do words.append('--' ~ option ~ ' ' ~ (value if value is string else value | join(' '))) -%}
+        {%- set value = value.split() if value is string else value | list -%}
+        {%- set more = " and " ~ (value | length - 5) ~ " more" if value | length > 6 else "" -%}
+        {%- do words.append('--' ~ option ~ ' ' ~ (value[:5] if more else value) | join(' ') ~ more) -%}
     {%- endfor -%}
     {{ return(words | join(' ')) }}
 {%- endmacro %}
@@ -122,13 +124,24 @@ returning build_id, upper_bound
     whose last business day, is a little ahead. Where nothing was let in yet, the
     shop's today: no row's meaning hangs on it. -#}
 {% macro chosen_as_of() -%}
+    {%- set column = var('as_of_source', none) if not var('as_of', none) -%}
+    {{ return(as_of_by(source_as_of(column[0], column[1]) if column else none, build_upper_bound())) }}
+{%- endmacro %}
+
+{#- The same for a build that would be opened now: it would see all there is. -#}
+{% macro next_as_of() -%}
+    {%- set column = var('as_of_source', none) if not var('as_of', none) -%}
+    {{ return(as_of_by(source(column[0], column[1]) if column else none, "(select max(seq) from ledger.loads)")) }}
+{%- endmacro %}
+
+{#- `relation` is that of var as_of_source, as the build sees it. -#}
+{% macro as_of_by(relation, upper_bound) -%}
     {%- set today = business_date('now()') -%}
-    {%- set column = var('as_of_source', none) -%}
     {%- if var('as_of', none) -%}
         {{ return("cast(" ~ sql_literal(var('as_of') | string) ~ " as date)") }}
-    {%- elif column -%}
-        {%- set latest = "(select max(" ~ adapter.quote(column[2]) ~ ") from " ~ source_as_of(column[0], column[1]) ~ " as orders)" -%}
-        {%- set newest_load = "(select max(finished_at) from ledger.loads where seq <= " ~ build_upper_bound() ~ ")" -%}
+    {%- elif relation -%}
+        {%- set latest = "(select max(" ~ adapter.quote(var('as_of_source')[2]) ~ ") from " ~ relation ~ " as orders)" -%}
+        {%- set newest_load = "(select max(finished_at) from ledger.loads where seq <= " ~ upper_bound ~ ")" -%}
         {%- set chosen -%}
 coalesce(
     (

@@ -1,15 +1,18 @@
 {#- Publishes all marts, or none: one transaction, one lock. What goes wrong is
-    undone, and said in ledger.builds and as an error of the run. -#}
-{% macro publish_marts(build_id, marts) -%}
-    {%- set wait = var('publish_lock_timeout', '10s') -%}
-    {%- set pairs = [] -%}
+    undone, and said in ledger.builds and as an error of the run. One that was not
+    made since another build was published is there as it is. -#}
+{% macro publish_marts(past, marts) -%}
+    {%- set build_id, wait = past.build.build_id, var('publish_lock_timeout', '10s') -%}
+    {%- set published = run_query(
+        "select coalesce(max(build_id), 0) from ledger.builds where published_at is not null and build_id <> " ~ build_id
+    ).rows[0][0] -%}
+    {%- set pairs, made_now = [], [] -%}
     {%- for mart in marts -%}
-        {%- do pairs.append(mart_to_publish(mart)) -%}
+        {%- set made_by = past.last[mart.unique_id].build_id -%}
+        {%- do made_now.append(mart) if made_by == build_id -%}
+        {%- do pairs.append(mart_to_publish(mart, made_by > published)) -%}
     {%- endfor -%}
-    {%- set made_now = run_query(
-        "select unique_id from ledger.build_results where resource_type = 'model' and status = 'success' and build_id = " ~ build_id
-    ).columns[0].values() | list -%}
-    {%- set older = marts | rejectattr('unique_id', 'in', made_now) | list | length -%}
+    {%- set older = marts | length - made_now | length -%}
     {%- set what = marts | length ~ " marts" ~ (" (" ~ older ~ " of them as an earlier build made it)" if older else "") -%}
     {#- What the ledger says if nobody lives to say more. -#}
     {%- do write_end_of_build(build_id, 'built', "not published: publishing broke off (killed, or the connection was lost); run dbt test") -%}
@@ -36,13 +39,18 @@ begin
     for mart in
         select *
         from (values {{ pairs | join(', ') }})
-            as t (build_schema, mart_schema, table_name, readers, role_beginning, rule)
+            as t (build_schema, mart_schema, table_name, readers, role_beginning, rule, is_new)
     loop
         execute format('create schema if not exists %I', mart.mart_schema);
         perform pg_temp.lift_row_rule(
             mart.build_schema, mart.mart_schema, mart.table_name, mart.role_beginning, mart.rule
         );
-        changes := pg_temp.publish_table(mart.build_schema, mart.mart_schema, mart.table_name);
+        if mart.is_new or to_regclass(format('%I.%I', mart.mart_schema, mart.table_name)) is null then
+            changes := pg_temp.publish_table(mart.build_schema, mart.mart_schema, mart.table_name);
+        else
+            changes := array[0, 0];
+        end if;
+        -- also where the rows are those of before: who may read them can be said anew
         perform pg_temp.let_in(mart.mart_schema, mart.table_name, mart.readers, mart.role_beginning, mart.rule);
         came := came + changes[1];
         went := went + changes[2];

@@ -57,7 +57,7 @@ or cast({{ adapter.quote(access.column) }} as text) in (
 {%- endmacro %}
 
 {#- A mart as publishing takes it: a row of SQL literals. -#}
-{% macro mart_to_publish(mart) -%}
+{% macro mart_to_publish(mart, is_new) -%}
     {%- set access = row_access_of(mart) -%}
     {%- set rule = row_rule_of(mart) -%}
     {%- set readers = [] -%}
@@ -67,6 +67,7 @@ or cast({{ adapter.quote(access.column) }} as text) in (
         "array[" ~ readers | join(', ') ~ "]",
         sql_literal(access.roles) if access else "cast(null as text)",
         sql_literal(rule) if rule else "cast(null as text)",
+        is_new,
     ] | join(', ') ~ ")") }}
 {%- endmacro %}
 

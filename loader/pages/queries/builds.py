@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from loader.build import APPLICATION_NAME, TURN
 from loader.ledger.models import Build, BuildResult, Load
 
 LATEST = 5
-#: What dbt calls a node that came out well; `warn` is let pass, and named.
-_GOOD = ("success", "pass", "no-op")
+#: What dbt calls a node that came out well, and the ledger one whose build has not ended;
+#: `warn` is let pass, and named.
+_GOOD = ("success", "made", "pass", "no-op")
 _NAMED = 20
 #: How often, and how many seconds apart, the server is asked for dbt before a build is taken
 #: for dead: between two models dbt has no session for a moment.
@@ -78,6 +80,37 @@ def latest_builds(connection: Connection, limit: int = LATEST) -> list[BuildRepo
     for report in reports.values():
         report.broke_off = report.build.status == "running" and _is_dead(connection, report.build)
     return list(reports.values())
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Who builds through the loader: since when a watch runs, if one does, whether somebody is
+    at it, and how many wait for their turn."""
+
+    watched_since: datetime | None
+    is_taken: bool
+    waiting: int
+
+
+def turns(connection: Connection) -> Turns:
+    """By the sessions and locks of this database, which everybody may see."""
+    query = f"""
+        with turn as (
+            select granted from pg_locks
+            where locktype = 'advisory' and objsubid = 1
+                and database = (select oid from pg_database where datname = current_database())
+                and (classid::bigint << 32 | objid::bigint) = {TURN}
+        )
+        select
+            (
+                select min(backend_start) from pg_stat_activity
+                where datname = current_database() and application_name = '{APPLICATION_NAME}'
+            ) as watched_since,
+            (select coalesce(bool_or(granted), false) from turn) as is_taken,
+            (select count(*) from turn where not granted) as waiting
+    """
+    found: Any = connection.execute(sa.text(query)).one()
+    return Turns(found.watched_since, found.is_taken, found.waiting)
 
 
 def _is_dead(connection: Connection, build: sa.Row[Any]) -> bool:

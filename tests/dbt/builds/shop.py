@@ -40,9 +40,11 @@ truncate ledger.loads, ledger.rejects, ledger.builds, ledger.build_results, ledg
 restart identity cascade
 """
 
+# The loader writes a load for each table. One of no table that the project knows, as the hand
+# writes it for several at once, may be of any.
 OPEN_LOAD = """
 insert into ledger.loads (seq, source, table_name, door, principal, status)
-select coalesce(max(seq), 0) + 1, 'erp', 'several', 'hand', 'test', 'succeeded'
+select coalesce(max(seq), 0) + 1, 'erp', '{}', 'hand', 'test', 'succeeded'
 from ledger.loads
 returning load_id
 """
@@ -127,7 +129,7 @@ class Shop:
     def load(self, **tables: list[tuple[Any, ...]]) -> int:
         """One load that brings versions, the last of a key the newest; returns its id."""
         with self.connect() as connection, connection.cursor() as cursor:
-            load_id = self._open_load(cursor)
+            load_id = self._open_load(cursor, *tables)
             for table, rows in tables.items():
                 for number, values in enumerate(rows, 1):
                     self._to_history(cursor, table, values[: len(KEYS[table])], load_id, "replaced")
@@ -143,14 +145,14 @@ class Shop:
     def delete(self, table: str, *keys: tuple[Any, ...]) -> int:
         """One load that deletes keys."""
         with self.connect() as connection, connection.cursor() as cursor:
-            load_id = self._open_load(cursor)
+            load_id = self._open_load(cursor, table)
             for number, key in enumerate(keys, 1):
                 self._to_history(cursor, table, key, load_id, "deleted", number)
         connection.close()
         return load_id
 
-    def _open_load(self, cursor: Any) -> int:
-        cursor.execute(OPEN_LOAD)
+    def _open_load(self, cursor: Any, *tables: str) -> int:
+        cursor.execute(OPEN_LOAD.format(tables[0] if len(tables) == 1 else "several"))
         return int(cursor.fetchone()[0])
 
     def _to_history(

@@ -57,7 +57,7 @@ class Walk:
         return max(versions, key=lambda version: version.rank, default=None)
 
     def step(self) -> None:
-        self.cursor.execute(OPEN_LOAD)
+        self.cursor.execute(OPEN_LOAD.format("orders"))
         load_id = self.cursor.fetchone()[0]
         steps = [self.load, self.load_late, self.delete, self.undo, self.restore]
         self.chance.choices(steps, [5, 2, 3, 4, 2])[0](load_id)

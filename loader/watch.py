@@ -1,0 +1,217 @@
+"""`loader build --watch`: builds what new loads touch, as they come, for as long as it runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from loader import build, docs
+from loader.database import connection_faults, ended_by
+from loader.dbt import project_fingerprint
+from loader.dbt_kept import KeptDbt
+from loader.remedy import Remedy
+from loader.settings import Settings
+from loader.steps import Steps
+
+#: How often the ledger is asked for new loads: one row of an index. Chosen over LISTEN and NOTIFY,
+#: by which every load would pass a lock of the whole server at its commit (docs/DECISIONS.md).
+POLL_SECONDS = 0.5
+#: After a failure nothing is tried again until a load comes, or so much time has passed; twice as
+#: long each time.
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+#: The same while the database is away.
+FIRST_AWAY, LONGEST_AWAY = 1.0, 30.0
+_DUE = "due: "
+_NEWEST = "select coalesce(max(seq), 0) from ledger.loads"
+_ANOTHER = """
+    select exists (select from ledger.builds where status = 'running')
+        and exists (
+            select from pg_stat_activity
+            where datname = current_database() and application_name = 'dbt'
+        )
+"""
+_LAST = """
+    select build_id, upper_bound, status, published_at is not null as is_published, message
+    from ledger.builds order by build_id desc limit 1
+"""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a build would have to do now, as dbt's macro `what_is_due` says it: unique ids of
+    what to make and what to test, and how many models and seeds there are in all."""
+
+    upper_bound: int
+    published: int | None
+    as_of: str | None
+    make: list[str]
+    test: list[str]
+    all: int
+
+    def selection(self) -> list[str]:
+        """The arguments that have dbt build that and no more. Names of nodes, not their ids;
+        tests of what is selected come along. The logic of models has been tested by the
+        build that first saw the project as it is: unit tests are left out."""
+        names = sorted({unique_id.split(".")[2] for unique_id in (*self.make, *self.test)})
+        return ["--select", *names, "--exclude-resource-type", "unit_test"]
+
+
+class Watch:
+    """`run` does not return: it is ended from outside, by KeyboardInterrupt as a rule."""
+
+    def __init__(
+        self, settings: Settings, engine: sa.Engine, steps: Steps, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._settings, self._engine, self._steps, self._sleep = settings, engine, steps, sleep
+        self.dbt = KeptDbt(settings)
+        #: The newest load when everything had last been looked at; None: look at once.
+        self._seen: int | None = None
+        #: A part was not enough: the next build is of the whole.
+        self._whole = False
+        self._pause = FIRST_PAUSE
+        self._again_at: float | None = None
+        self._away = 0.0
+
+    def run(self) -> None:
+        try:
+            while True:
+                self.step()
+        finally:
+            self.dbt.close()
+
+    def step(self) -> None:
+        """Looks once for something to do, and does it; else sleeps."""
+        try:
+            with connection_faults(self._settings):
+                newest = self._ask(_NEWEST).scalar_one()
+                if self._away:
+                    self._steps.say("the database is back")
+                    self._away = 0.0
+                if not self._is_time(newest):
+                    self._sleep(POLL_SECONDS)
+                    return
+                with build.turn(self._engine, self._steps.say):
+                    if self._ask(_ANOTHER).scalar_one():
+                        self._sleep(POLL_SECONDS)  # somebody's own `dbt build`: it is not taken over
+                        return
+                    is_whole = self._build()
+                if is_whole:
+                    docs.make_docs(self._settings, self._steps, self.dbt.run)
+        except (Remedy, SQLAlchemyError, psycopg2.Error) as error:
+            self._wait_for_database(error)
+
+    def _is_time(self, newest: int) -> bool:
+        if self._seen is None or newest > self._seen:
+            return True
+        return self._again_at is not None and time.monotonic() >= self._again_at
+
+    def _build(self) -> bool:
+        """Builds what is due; whether that was the whole, and went well."""
+        newest = self._ask(_NEWEST).scalar_one()
+        project = project_fingerprint(self._settings.project_dir)
+        with ExitStack() as opened:
+            step = None
+            try:
+                due = self._what_is_due()
+                arguments = self._arguments(due, project)
+                if arguments is not None:
+                    step = opened.enter_context(self._steps.step("dbt build"))
+                    command, *rest = arguments
+                    build.build(
+                        self._settings, self._engine, *rest,
+                        command=command, run=self.dbt.run, progress=step.progress,
+                    )  # fmt: skip
+                self._after(newest, arguments, due)
+                if step is not None:
+                    step.detail = self._in_words(due, arguments)
+            except Remedy as failure:
+                self._ask(_NEWEST)  # raises if it is the database that is away
+                self._failed(newest, failure)
+                if step is not None:
+                    step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
+                return False
+        return arguments == ["build"]
+
+    def _what_is_due(self) -> Due | None:
+        """What is to be built; None of a project without our build macros."""
+        said: list[str] = []
+
+        def hear(line: str) -> None:
+            if line.startswith(_DUE):
+                said.append(line.removeprefix(_DUE))
+
+        try:
+            self.dbt.run("run-operation", "say_what_is_due", line=hear)
+        except Remedy as failure:
+            if "say_what_is_due" in failure.message and "could not find a macro" in failure.message:
+                return None
+            raise
+        return Due(**json.loads(said[-1]))
+
+    def _arguments(self, due: Due | None, project: str) -> list[str] | None:
+        """What dbt is to be asked for; None: nothing."""
+        if due is None:
+            return ["build"]
+        made_from_it = build.is_made_from(self._settings, project)
+        if self._whole or due.published is None or not made_from_it or len(due.make) == due.all:
+            return ["build"]
+        if due.make or due.test:
+            # the whole project's documents are for the docs, which a part leaves as they are
+            return ["build", *due.selection(), "--no-write-json"]
+        if due.upper_bound > due.published:
+            return ["run-operation", "read_on"]
+        return None
+
+    def _after(self, newest: int, arguments: list[str] | None, due: Due | None) -> None:
+        """Nothing failed: what is left to do?"""
+        self._seen, self._again_at = newest, None
+        if due is None or arguments is None:
+            self._pause = FIRST_PAUSE
+            return
+        last = self._ask(_LAST).one()
+        is_part = arguments != ["build"]
+        # what came while it was asked what is due is in the build's bound, perhaps not in its part
+        self._whole = is_part and not last.is_published and last.upper_bound == newest
+        if not last.is_published and (is_part or last.upper_bound > newest):
+            self._seen = None
+        else:
+            self._seen, self._pause = last.upper_bound, FIRST_PAUSE
+
+    def _failed(self, newest: int, failure: Remedy) -> None:
+        self._seen = newest
+        self._again_at = time.monotonic() + self._next_pause()
+        self._steps.say(str(failure))
+
+    def _next_pause(self) -> float:
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+        return pause
+
+    def _when_again(self) -> str:
+        left = max((self._again_at or 0.0) - time.monotonic(), 0.0)
+        return f"Tried again when a load comes, or in {left:.0f} s"
+
+    def _in_words(self, due: Due | None, arguments: list[str] | None) -> str:
+        words = build.outcome(self._engine)
+        if due is None or arguments == ["build"]:
+            return words
+        return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
+
+    def _wait_for_database(self, error: BaseException) -> None:
+        if not self._away:
+            words = str(error) if isinstance(error, Remedy) else ended_by(error, "watch", "It goes on")
+            self._steps.say(f"{words}\nwaiting for the database")
+        self._away = min(max(self._away * 2, FIRST_AWAY), LONGEST_AWAY)
+        self._seen = None
+        self._sleep(self._away)
+
+    def _ask(self, query: str) -> sa.Result[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(sa.text(query)).freeze()()

@@ -1,0 +1,95 @@
+"""The watch as a process of its own in the background: start, stop, and never two of a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.remedy import Remedy
+from loader.settings import Settings
+
+_START_SECONDS = 20
+_STOP_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class WatchProcess:
+    """The watch of a state folder. Its file is locked for as long as one runs, and holds its pid."""
+
+    settings: Settings
+
+    @property
+    def file(self) -> Path:
+        return self.settings.state_dir / "watch.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.settings.state_dir / "watch.log"
+
+    @contextmanager
+    def only_one(self) -> Iterator[None]:
+        """Makes the calling process the watch. Raises Remedy if there is one."""
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Remedy(f"A watch runs here already (process {self.running()}).", "One is enough.") from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+            file.truncate(0)
+
+    def running(self) -> int | None:
+        """The pid of the watch that runs; None if none does."""
+        with suppress(OSError, ValueError), self.file.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
+        return None
+
+    def start(self) -> None:
+        """Starts it, and returns when it is there. Raises Remedy when it does not come up."""
+        command = [
+            *(sys.executable, "-c", "from loader.cli import main; main()"),
+            *("--project-dir", str(self.settings.project_dir), "build", "--watch"),
+        ]
+        environment = dict(os.environ) | {"LOADER_STATE_DIR": str(self.settings.state_dir), "PYTHONUNBUFFERED": "1"}
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        # as a child of nobody's: a shell in a session of its own puts it into the background and ends
+        subprocess.run(
+            ["sh", "-c", '"$@" >>"$0" 2>&1 </dev/null &', str(self.log), *command],
+            env=environment, start_new_session=True, check=True,
+        )  # fmt: skip
+        give_up = time.monotonic() + _START_SECONDS
+        while self.running() is None:
+            if time.monotonic() > give_up:
+                raise Remedy("The watch did not come up.", f"Its log is {self.log}.")
+            time.sleep(0.1)
+
+    def stop(self) -> bool:
+        """Ends it, also in the middle of a build: nothing of that is published. False if it did not run."""
+        pid = self.running()
+        if pid is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        give_up = time.monotonic() + _STOP_SECONDS
+        while self.running() == pid:
+            if time.monotonic() > give_up:
+                raise Remedy(
+                    f"The watch (process {pid}) has not ended within {_STOP_SECONDS} seconds.",
+                    f"See {self.log}; `kill -9 {pid}` ends it, and nothing is half published by that.",
+                )
+            time.sleep(0.05)
+        return True

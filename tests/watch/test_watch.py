@@ -1,0 +1,277 @@
+"""What the watch decides, with a dbt that only writes what a real one would write in the ledger."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from dataclasses import replace as replaced
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from rich.console import Console
+
+from loader import build, docs
+from loader.database import make_engine
+from loader.pages.queries import builds
+from loader.remedy import Remedy
+from loader.settings import Settings
+from loader.steps import Steps
+from loader.watch import Watch
+from tests.conftest import free_port
+
+PART = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test"]
+MODELS = ["model.shop.fct_orders", "model.shop.dim_dates"]
+
+
+@dataclass
+class Dbt:
+    """Answers what is due, and opens and ends builds, as it is told to."""
+
+    engine: sa.Engine
+    make: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
+    status: str = "published"
+    fails: str = ""
+    meanwhile: Callable[[], object] = lambda: None
+    has_macros: bool = True
+
+    def run(self, *arguments: str, line: Callable[[str], None] = lambda _: None) -> None:
+        if arguments[:2] == ("run-operation", "say_what_is_due"):
+            if not self.has_macros:
+                raise Remedy("dbt could not find a macro with the name 'say_what_is_due' in any package")
+            found = {name: self.one(f"select {query}") for name, query in [
+                ("upper_bound", "coalesce(max(seq), 0) from ledger.loads"),
+                ("published", "max(upper_bound) from ledger.builds where published_at is not null"),
+            ]}  # fmt: skip
+            line(f"due: {json.dumps({**found, 'as_of': None, 'make': self.make, 'test': self.test, 'all': 2})}")
+            return
+        self.asked.append(list(arguments))
+        self.meanwhile()
+        if self.fails:
+            raise Remedy(self.fails)
+        if self.has_macros:
+            self.one(
+                "1 from (select 1) as one; insert into ledger.builds (upper_bound, status, published_at, message)"
+                f" select coalesce(max(seq), 0), '{self.status}',"
+                f" case when '{self.status}' = 'published' then now() end, '{self.status}' from ledger.loads"
+                " returning build_id",
+                statement="select ",
+            )
+        if self.status == "published":
+            self.make, self.test = [], []
+
+    def one(self, query: str, statement: str = "") -> Any:
+        with self.engine.begin() as connection:
+            return connection.exec_driver_sql(statement + query).scalar()
+
+    def close(self) -> int:
+        return 0
+
+
+@dataclass
+class Watched:
+    watch: Watch
+    dbt: Dbt
+    out: StringIO
+    slept: list[float]
+
+    def load(self, touches: list[str] | None = None) -> None:
+        self.dbt.one(
+            "insert into ledger.loads (seq, source, table_name, door, principal, status)"
+            " select coalesce(max(seq), 0) + 1, 'erp', 'orders', 'hand', 'ann', 'succeeded' from ledger.loads"
+            " returning 1"
+        )
+        self.dbt.make += touches or []
+
+    def asked(self) -> list[list[str]]:
+        """What dbt was asked for since it was asked last."""
+        self.watch.step()
+        asked, self.dbt.asked = self.dbt.asked, []
+        return asked
+
+
+@pytest.fixture
+def watched(settings: Settings, engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    monkeypatch.setattr(docs, "make_docs", lambda *_: None)
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n")
+    (tmp_path / "models").mkdir()
+    out, slept = StringIO(), list[float]()
+    here = replaced(settings, project_dir=tmp_path, state_dir=tmp_path / "state")
+    watch = Watch(here, engine, Steps(Console(file=out, width=200)), slept.append)
+    dbt = Dbt(engine)
+    monkeypatch.setattr(watch, "dbt", dbt)
+    return Watched(watch, dbt, out, slept)
+
+
+def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watched: Watched) -> None:
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.asked() == []
+    assert watched.slept, "nothing came: it sleeps"
+    watched.load(["model.shop.fct_orders"])
+    watched.dbt.test = ["test.shop.unique_fct_orders.1f"]
+    assert watched.asked() == [["build", *PART, "--no-write-json"]]
+    assert watched.asked() == []
+    watched.load(MODELS)
+    assert watched.asked() == [["build"]], "all is due"
+    watched.load()
+    assert watched.asked() == [["run-operation", "read_on"]], "nothing is due, and what came has been seen"
+    assert "1 of 2 models, 1 tests: 0 models and tests, published" in watched.out.getvalue()
+
+
+def test_a_watch_that_begins_with_nothing_new_builds_nothing(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    watched.watch._seen = None
+    assert watched.asked() == []
+    assert watched.asked() == []
+
+
+def test_a_project_that_changed_is_built_whole_when_the_next_load_comes(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    (watched.watch._settings.project_dir / "models" / "one.sql").write_text("select 1")
+    assert watched.asked() == []
+    watched.load(MODELS[:1])
+    assert watched.asked() == [["build"]]
+    watched.load(MODELS[:1])
+    assert watched.asked()[0][1] == "--select"
+
+
+def test_a_part_that_was_not_enough_is_followed_by_the_whole(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    watched.load(MODELS[:1])
+    watched.dbt.status = "built"
+    assert watched.asked()[0][1] == "--select"
+    watched.dbt.status = "published"
+    assert watched.asked() == [["build"]]
+    assert watched.asked() == []
+
+
+def test_what_comes_during_a_build_is_built_next(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    watched.load(MODELS[:1])
+
+    def come() -> None:
+        watched.dbt.meanwhile = lambda: None
+        watched.load()
+
+    watched.dbt.meanwhile = come  # before it has opened the build: its bound is beyond what was asked
+    watched.dbt.status = "built"
+    watched.asked()
+    watched.dbt.status, watched.dbt.make = "published", MODELS[:1]
+    assert watched.asked()[0][1] == "--select", "a part again, and not the whole: it was not a part's fault"
+
+
+def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("loader.watch.time.monotonic", lambda: now[0])
+    watched.load()
+    watched.dbt.fails = "dbt build ended with status 1"
+    assert watched.asked() == [["build"]]
+    assert "dbt build ended with status 1" in watched.out.getvalue()
+    assert "failed, see above; the marts are as they were. Tried again when a load comes, or in 5 s" in (
+        watched.out.getvalue()
+    )
+    assert watched.asked() == []
+    now[0] += 5
+    assert watched.asked() == [["build"]]
+    now[0] += 5
+    assert watched.asked() == [], "twice as long"
+    watched.load()
+    assert watched.asked() == [["build"]]
+    watched.dbt.fails = ""
+    watched.load()
+    assert watched.asked() == [["build"]]
+    now[0] += 3600
+    assert watched.asked() == []
+
+
+def test_somebodys_own_dbt_is_not_taken_over(watched: Watched, settings: Settings) -> None:
+    watched.load()
+    watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
+    at_work = make_engine(settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
+    with at_work.connect():
+        assert watched.asked() == []
+    assert watched.asked() == [["build"]], "killed: no session is left"
+
+
+def test_a_database_that_is_away_is_said_once_and_asked_ever_more_rarely(watched: Watched) -> None:
+    engine = watched.watch._engine
+    watched.watch._engine = make_engine(replaced(watched.watch._settings, port=free_port()))
+    for _ in range(7):
+        assert watched.asked() == []
+    assert watched.slept == [1, 2, 4, 8, 16, 30, 30]
+    assert watched.out.getvalue().count("waiting for the database") == 1
+    assert "No PostgreSQL server answers" in watched.out.getvalue()
+    watched.watch._engine = engine
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.out.getvalue().count("the database is back") == 1
+
+
+def test_a_project_without_the_build_macros_is_built_whole_for_each_load(watched: Watched) -> None:
+    watched.dbt.has_macros = False
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.asked() == []
+    watched.load()
+    assert watched.asked() == [["build"]]
+
+
+def test_one_build_at_a_time_and_the_next_one_says_that_it_waits(settings: Settings, engine: sa.Engine) -> None:
+    said: list[str] = []
+    other, first = make_engine(settings), ExitStack()
+
+    def hear(words: str) -> None:
+        said.append(words)
+        assert turns(engine) == (1, 0), "it has not begun to wait yet"
+        first.close()
+
+    first.enter_context(build.turn(engine, said.append))
+    assert said == []
+    with build.turn(other, hear):
+        assert said == ["another `loader build` is at work; this one follows when it has ended"]
+        assert turns(engine) == (1, 0)
+    assert turns(engine) == (0, 0)
+    other.dispose()
+
+
+def turns(engine: sa.Engine) -> tuple[int, int]:
+    """Who builds, and who waits."""
+    with engine.connect() as connection:
+        found = builds.turns(connection)
+    return int(found.is_taken), found.waiting
+
+
+def test_who_waits_is_counted(settings: Settings, engine: sa.Engine) -> None:
+    other = make_engine(settings)
+    waits = threading.Event()
+
+    def wait() -> None:
+        with build.turn(other, lambda _: waits.set()):
+            pass
+
+    waiting = threading.Thread(target=wait)
+    with build.turn(engine, print):
+        waiting.start()
+        assert waits.wait(10)
+        deadline = time.monotonic() + 10
+        while turns(engine) != (1, 1) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert turns(engine) == (1, 1)
+    waiting.join(10)
+    assert turns(engine) == (0, 0)
+    other.dispose()
