@@ -16,7 +16,8 @@ with made as (
         units,
         cost_amount,
         return_count,
-        case when currency_code = {{ base_currency() }} then captured_amount - refunded_amount end as paid_amount
+        returned_amount,
+        captured_amount - refunded_amount as paid_amount
     from {{ ref('orders_wide') }}
 
 ),
@@ -29,13 +30,19 @@ orders as (
 
 payments as (
 
-    select * from {{ ref('payment_reconciliation') }}
+    select * from {{ ref('stg_erp__payments') }}
 
 ),
 
 returns as (
 
     select * from {{ ref('stg_erp__returns') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('fct_exchange_rates') }}
 
 ),
 
@@ -51,13 +58,39 @@ lines_sold as (
 
 ),
 
+-- Money in the base currency at the rate of its day; not known as a whole where one rate is missing.
 slips as (
 
     select
-        order_id,
-        count(*) as return_count
+        returns.order_id,
+        count(*) as return_count,
+        {{ known_total(
+            in_base_currency('returns.refund_amount', 'returns.currency_code', 'exchange_rates.rate_to_base')
+        ) }} as returned_amount
     from returns
-    group by order_id
+    left join exchange_rates
+        on
+            returns.currency_code = exchange_rates.currency_code
+            and {{ business_date('returns.returned_at') }} = exchange_rates.date_day
+    group by returns.order_id
+
+),
+
+paid as (
+
+    select
+        payments.order_id,
+        {{ known_total(
+            "case payments.payment_status when 'captured' then 1 when 'refunded' then -1 else 0 end * "
+            ~ in_base_currency('payments.amount', 'payments.currency_code', 'exchange_rates.rate_to_base')
+        ) }} as paid_amount
+    from payments
+    left join exchange_rates
+        on
+            payments.currency_code = exchange_rates.currency_code
+            and {{ business_date('payments.paid_at') }} = exchange_rates.date_day
+    where payments.payment_status <> 'failed'
+    group by payments.order_id
 
 ),
 
@@ -76,9 +109,10 @@ expected as (
         coalesce(lines_sold.units, 0) as units,
         case when orders.is_cancelled then 0 else lines_sold.cost_amount end as cost_amount,
         coalesce(slips.return_count, 0) as return_count,
-        case when orders.currency_code = {{ base_currency() }} then payments.paid_amount end as paid_amount
+        case when slips.order_id is null then 0 else slips.returned_amount end as returned_amount,
+        case when paid.order_id is null then 0 else paid.paid_amount end as paid_amount
     from orders
-    left join payments on orders.order_id = payments.order_id
+    left join paid on orders.order_id = paid.order_id
     left join lines_sold on orders.order_id = lines_sold.order_id
     left join slips on orders.order_id = slips.order_id
 
@@ -96,5 +130,6 @@ expected as (
     'units',
     'cost_amount',
     'return_count',
+    'returned_amount',
     'paid_amount',
 ]) }}
