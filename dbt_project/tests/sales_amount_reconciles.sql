@@ -1,5 +1,14 @@
 -- What came in is what every table shows, to the cent: facts all of it, tables
 -- of sales what counts as a sale. One row a table that differs from staging.
+{% set sales_tables = [
+    'fct_sales',
+    'sales_daily',
+    'orders_daily',
+    'customer_360',
+    'product_performance',
+    'channel_performance_daily',
+] %}
+
 with order_lines as (
 
     select * from {{ ref('stg_erp__order_lines') }}
@@ -48,7 +57,7 @@ shown as (
     union all
 
     {% endfor -%}
-    {%- for model in ['fct_sales', 'sales_daily', 'orders_daily', 'customer_360', 'product_performance'] -%}
+    {%- for model in sales_tables -%}
     select
         '{{ model }}' as table_name,
         'counted_as_sales' as kind,

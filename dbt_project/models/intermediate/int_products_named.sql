@@ -14,6 +14,12 @@ activity_events as (
 
     select * from {{ ref('stg_web__activity_events') }}
 
+),
+
+coupons as (
+
+    select * from {{ ref('stg_marketing__coupons') }}
+
 )
 
 -- One row each, whatever names it, and however often.
@@ -26,4 +32,8 @@ where product_id is not null
 union distinct
 
 select product_id from activity_events
+where product_id is not null
+union distinct
+
+select product_id from coupons
 where product_id is not null
