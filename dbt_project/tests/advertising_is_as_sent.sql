@@ -45,6 +45,7 @@ expected as (
         ad_performance.campaign_id,
         ad_performance.ad_channel,
         ad_performance.performance_date,
+        {{ surrogate_key(['ad_performance.ad_channel']) }} as channel_key,
         {{ surrogate_key(['ad_performance.campaign_id']) }} as campaign_key,
         ad_performance.impressions,
         ad_performance.clicks,
@@ -68,6 +69,7 @@ expected as (
 
 {{ rows_that_differ(['campaign_id', 'ad_channel', 'performance_date'], [
     'campaign_key',
+    'channel_key',
     'impressions',
     'clicks',
     'conversions',

@@ -1,6 +1,7 @@
 -- Every row of fct_coupon_redemptions is one of the source, and says the same.
 -- One row a coupon redemption that differs, is missing or is surplus.
 {% set compared_columns = [
+    'coupon_key',
     'campaign_key',
     'load_id',
 ] %}
@@ -25,6 +26,7 @@ expected as (
         campaign_id,
         redeemed_on,
         _load_id as load_id,
+        {{ surrogate_key(['campaign_id', 'coupon_upc']) }} as coupon_key,
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from coupon_redemptions
 

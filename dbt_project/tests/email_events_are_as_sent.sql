@@ -20,6 +20,8 @@ expected as (
         campaign_id,
         customer_id,
         event_type,
+        'email' as channel,
+        {{ surrogate_key(["'email'"]) }} as channel_key,
         occurred_at,
         {{ business_date('occurred_at') }} as event_date,
         _load_id as load_id
@@ -32,6 +34,8 @@ expected as (
     'campaign_id',
     'customer_id',
     'event_type',
+    'channel',
+    'channel_key',
     'occurred_at',
     'event_date',
     'load_id',

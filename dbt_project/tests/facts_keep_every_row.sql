@@ -13,6 +13,9 @@
     ('fct_ad_performance_daily', 'stg_marketing__ad_performance'),
     ('fct_sales_targets', 'stg_planning__sales_targets'),
     ('fct_budgets', 'stg_planning__budgets'),
+    ('bridge_coupon_products', 'stg_marketing__coupons'),
+    ('fct_ad_value_daily', 'stg_marketing__ad_performance'),
+    ('fct_loads', 'stg_ledger__loads'),
 ] %}
 
 with row_counts as (

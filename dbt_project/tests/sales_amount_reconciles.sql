@@ -1,5 +1,17 @@
 -- What came in is what every table shows, to the cent: facts all of it, tables
 -- of sales what counts as a sale, the bridge both. One row a table that differs from staging.
+{% set sales_tables = [
+    'fct_sales',
+    'fct_sales_costed',
+    'sales_daily',
+    'orders_daily',
+    'orders_wide',
+    'revenue_bridge_monthly',
+    'customer_360',
+    'product_performance',
+    'channel_performance_daily',
+] %}
+
 with order_lines as (
 
     select * from {{ ref('stg_erp__order_lines') }}
@@ -68,16 +80,7 @@ shown as (
 
     union all
 
-    {% for model in [
-        'fct_sales',
-        'fct_sales_costed',
-        'sales_daily',
-        'orders_daily',
-        'orders_wide',
-        'revenue_bridge_monthly',
-        'customer_360',
-        'product_performance',
-    ] -%}
+    {%- for model in sales_tables -%}
     select
         '{{ model }}' as table_name,
         'counted_as_sales' as kind,

@@ -6,6 +6,11 @@
 cast(coalesce(sum({{ amount }}), 0) as numeric(18, 2))
 {%- endmacro %}
 
+{#- The same, and NULL where one of the amounts is not known: a sum without it would look smaller. -#}
+{% macro total_if_known(amount) -%}
+cast(case when count(*) = count({{ amount }}) then coalesce(sum({{ amount }}), 0) end as numeric(18, 2))
+{%- endmacro %}
+
 {#- Of an outer join: the total, 0 where nothing was found. The cast keeps scale,
     which coalesce drops. -#}
 {% macro total_or_zero(amount) -%}
@@ -225,4 +230,31 @@ case
     when {{ sales_before }} < {{ var('abc_b_share', 0.95) }} * {{ total_sales }} then 'B'
     else 'C'
 end
+
+{#- `conversions` and `responses` (visits or clicks) are of one kind: each of the first is one of the second. -#}
+{% macro conversion_rate(conversions, responses) -%}
+{{ ratio(conversions, responses) }}
+{%- endmacro %}
+
+{#- `order_value`: what an order is worth; NULL where it is not known, and then only no conversion has a value. -#}
+{% macro conversion_value(conversions, order_value) -%}
+cast(
+    case
+        when {{ conversions }} = 0 then 0
+        else cast({{ conversions }} as numeric(18, 0)) * {{ order_value }}
+    end as numeric(18, 2)
+)
+{%- endmacro %}
+
+{% macro return_on_ad_spend(sales_amount, cost_amount) -%}
+{{ ratio(sales_amount, cost_amount) }}
+{%- endmacro %}
+
+{#- Of averages a household: what the treated changed by beyond what the others did. -#}
+{% macro difference_in_differences(treated_before, treated_after, control_before, control_after) -%}
+cast(({{ treated_after }} - {{ treated_before }}) - ({{ control_after }} - {{ control_before }}) as numeric(18, 6))
+{%- endmacro %}
+
+{% macro reject_rate(rejected, received) -%}
+{{ ratio(rejected, received) }}
 {%- endmacro %}

@@ -20,6 +20,12 @@ email_events as (
 
     select * from {{ ref('stg_marketing__email_events') }}
 
+),
+
+coupons as (
+
+    select * from {{ ref('stg_marketing__coupons') }}
+
 )
 
 -- One row each, whatever names it, and however often.
@@ -36,4 +42,8 @@ where campaign_id is not null
 union distinct
 
 select campaign_id from email_events
+where campaign_id is not null
+union distinct
+
+select campaign_id from coupons
 where campaign_id is not null

@@ -18,6 +18,7 @@ select
     {{ surrogate_key(['orders.location_id']) }} as location_key,
     orders.location_id,
     orders.channel,
+    {{ surrogate_key(['orders.channel']) }} as channel_key,
     orders.order_status,
     orders.order_status = 'cancelled' as is_cancelled,
     orders.currency_code,

@@ -26,6 +26,12 @@ promotions as (
 
     select * from {{ ref('stg_marketing__promotions') }}
 
+),
+
+coupons as (
+
+    select * from {{ ref('stg_marketing__coupons') }}
+
 )
 
 -- One row each, whatever names it, and however often.
@@ -46,4 +52,8 @@ where product_id is not null
 union distinct
 
 select product_id from promotions
+where product_id is not null
+union distinct
+
+select product_id from coupons
 where product_id is not null

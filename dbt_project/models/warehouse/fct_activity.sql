@@ -66,6 +66,8 @@ select
     ) as product_key,
     activity_events.product_id,
     activity_events.event_type,
+    {{ visit_channel('activity_events.user_agent') | indent(4) }} as channel,
+    {{ surrogate_key([visit_channel('activity_events.user_agent')]) | indent(4) }} as channel_key,
     activity_events.page_path,
     activity_events.occurred_at,
     {{ business_date('activity_events.occurred_at') }} as event_date,

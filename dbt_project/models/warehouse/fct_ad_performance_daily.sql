@@ -15,6 +15,7 @@ select
     {{ surrogate_key(['ad_performance.campaign_id']) }} as campaign_key,
     ad_performance.campaign_id,
     ad_performance.ad_channel,
+    {{ surrogate_key(['ad_performance.ad_channel']) }} as channel_key,
     ad_performance.performance_date,
     ad_performance.impressions,
     ad_performance.clicks,

@@ -74,6 +74,7 @@ select
     ) as customer_key,
     coupon_redemptions.customer_id,
     coupon_redemptions.coupon_upc,
+    {{ surrogate_key(['coupon_redemptions.campaign_id', 'coupon_redemptions.coupon_upc']) }} as coupon_key,
     {{ surrogate_key(['coupon_redemptions.campaign_id']) }} as campaign_key,
     coupon_redemptions.campaign_id,
     coupon_redemptions.redeemed_on,

@@ -50,6 +50,8 @@ select
     ) as customer_key,
     email_events.customer_id,
     email_events.event_type,
+    {{ email_channel() }} as channel,
+    {{ surrogate_key([email_channel()]) }} as channel_key,
     email_events.occurred_at,
     {{ business_date('email_events.occurred_at') }} as event_date,
     email_events.load_id

@@ -68,6 +68,7 @@ select
     coalesce(orders.location_key, {{ unknown_key() }}) as location_key,
     orders.location_id,
     orders.channel,
+    coalesce(orders.channel_key, {{ unknown_key() }}) as channel_key,
     orders.order_status,
     coalesce(orders.is_cancelled, false) as is_cancelled,
     orders.currency_code,

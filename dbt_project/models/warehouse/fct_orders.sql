@@ -71,6 +71,7 @@ select
     orders.location_key,
     orders.location_id,
     orders.channel,
+    orders.channel_key,
     orders.order_status,
     orders.is_cancelled,
     orders.currency_code,

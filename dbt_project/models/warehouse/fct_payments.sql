@@ -53,6 +53,7 @@ select
     coalesce(orders.location_key, {{ unknown_key() }}) as location_key,
     orders.location_id,
     orders.channel,
+    coalesce(orders.channel_key, {{ unknown_key() }}) as channel_key,
     payments.payment_method,
     payments.payment_status,
     payments.currency_code,

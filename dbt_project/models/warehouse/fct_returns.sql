@@ -70,6 +70,7 @@ select
     coalesce(orders.location_key, {{ unknown_key() }}) as location_key,
     orders.location_id,
     orders.channel,
+    coalesce(orders.channel_key, {{ unknown_key() }}) as channel_key,
     returns.return_reason,
     returns.currency_code,
     returns.returned_at,

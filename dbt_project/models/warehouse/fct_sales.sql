@@ -24,6 +24,7 @@ converted as (
         order_lines.customer_id,
         order_lines.location_key,
         order_lines.channel,
+        order_lines.channel_key,
         order_lines.order_date,
         order_lines.quantity,
         {{ in_base_currency(
@@ -56,6 +57,7 @@ select
     customer_id,
     location_key,
     channel,
+    channel_key,
     order_date,
     quantity,
     sales_amount,

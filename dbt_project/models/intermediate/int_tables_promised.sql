@@ -1,0 +1,1 @@
+{{ promised_tables() }}
