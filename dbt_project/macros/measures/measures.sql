@@ -230,6 +230,7 @@ case
     when {{ sales_before }} < {{ var('abc_b_share', 0.95) }} * {{ total_sales }} then 'B'
     else 'C'
 end
+{%- endmacro %}
 
 {#- `conversions` and `responses` (visits or clicks) are of one kind: each of the first is one of the second. -#}
 {% macro conversion_rate(conversions, responses) -%}
