@@ -83,7 +83,10 @@ first_homes as (
         region,
         country_code,
         updated_at,
-        row_number() over (partition by customer_id order by updated_at asc nulls last, address_id desc nulls last) as age_rank
+        row_number() over (
+            partition by customer_id
+            order by updated_at asc nulls last, address_id desc nulls last
+        ) as age_rank
     from homes
 
 )

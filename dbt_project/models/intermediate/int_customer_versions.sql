@@ -74,7 +74,10 @@ compared as (
         load_id,
         {% for attribute in attributes -%}
         {{ attribute }},
-        lag({{ attribute }}) over (partition by customer_id order by changed_at asc nulls last) as previous_{{ attribute }},
+        lag({{ attribute }}) over (
+            partition by customer_id
+            order by changed_at asc nulls last
+        ) as previous_{{ attribute }},
         {% endfor -%}
         row_number() over (partition by customer_id order by changed_at asc nulls last) as moment_number
     from moments
