@@ -80,7 +80,7 @@ shown as (
 
     union all
 
-    {%- for model in sales_tables -%}
+    {% for model in sales_tables -%}
     select
         '{{ model }}' as table_name,
         'counted_as_sales' as kind,
