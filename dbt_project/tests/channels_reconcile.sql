@@ -118,9 +118,7 @@ made as (
     select
         activity_date,
         channel,
-        {% for measure in measures -%}
-        {{ measure }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ measures | join(',\n        ') }}
     from shown
     where channel is not null
 
@@ -149,9 +147,7 @@ expected as (
     select
         totals.activity_date,
         totals.channel,
-        {% for measure in measures -%}
-        totals.{{ measure }}{{ ',' if not loop.last }}
-        {% endfor %}
+        totals.{{ measures | join(',\n        totals.') }}
     from totals
     left join made
         on

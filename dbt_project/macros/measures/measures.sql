@@ -138,12 +138,12 @@ count(distinct {{ customer_id }})
 {{ ratio(customers_kept, customers) }}
 {%- endmacro %}
 
-{#- Which fifth of all rows a row is in, 1 to 5 in the given order, which puts the best last. By rank and not by ntile:
+{#- Which fifth of all rows a row is in by the value, 1 to 5, which is the highest. By rank and not by ntile:
     equals are in one fifth, the lowest that any of them reaches, whatever order they are read in. -#}
-{% macro fifth(order_by) -%}
+{% macro fifth(value) -%}
 1 + cast(
     floor(
-        cast(5 * (rank() over (order by {{ order_by }}) - 1) as numeric(18, 6))
+        cast(5 * (rank() over (order by {{ value }} asc nulls first) - 1) as numeric(18, 6))
         / cast(count(*) over () as numeric(18, 6))
     ) as integer
 )

@@ -62,12 +62,12 @@ levels as (
         *,
         sum(change_quantity) over (
             partition by location_id, product_id
-            order by stock_date asc
+            order by stock_date asc nulls last
             rows between unbounded preceding and current row
         ) as stock_quantity,
         lead(stock_date) over (
             partition by location_id, product_id
-            order by stock_date asc
+            order by stock_date asc nulls last
         ) as next_date
     from days
 

@@ -25,7 +25,7 @@ numbered_orders as (
         {{ first_day_of('month', 'order_date') }} as order_month,
         row_number() over (
             partition by customer_id
-            order by ordered_at asc, order_id asc
+            order by ordered_at asc nulls last, order_id asc nulls last
         ) as order_number
     from orders
     where
@@ -174,12 +174,12 @@ running as (
         sales_amount,
         cast(sum(new_repeat_customers) over (
             partition by cohort_month
-            order by order_month asc
+            order by order_month asc nulls last
             rows between unbounded preceding and current row
         ) as bigint) as repeat_customers,
         cast(sum(sales_amount) over (
             partition by cohort_month
-            order by order_month asc
+            order by order_month asc nulls last
             rows between unbounded preceding and current row
         ) as numeric(18, 2)) as sales_amount_to_date
     from cells

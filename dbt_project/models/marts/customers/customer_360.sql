@@ -155,9 +155,9 @@ scores as (
 
     select
         customer_durable_key,
-        {{ fifth('recency_days desc') }} as recency_score,
-        {{ fifth('order_count asc') }} as frequency_score,
-        {{ fifth('sales_amount asc') }} as monetary_score
+        {{ fifth('-recency_days') }} as recency_score,
+        {{ fifth('order_count') }} as frequency_score,
+        {{ fifth('sales_amount') }} as monetary_score
     from buyers
 
 ),

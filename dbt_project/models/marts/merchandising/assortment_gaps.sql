@@ -29,8 +29,10 @@ typed_products as (
         department,
         category,
         product_type,
-        dense_rank() over (order by department asc, category asc) as category_number,
-        dense_rank() over (order by department asc, category asc, product_type asc) as type_number
+        dense_rank() over (order by department asc nulls last, category asc nulls last) as category_number,
+        dense_rank() over (
+            order by department asc nulls last, category asc nulls last, product_type asc nulls last
+        ) as type_number
     from products
     where product_type <> 'Unknown'
 
@@ -130,7 +132,7 @@ ranked as (
         similarity,
         row_number() over (
             partition by location_key
-            order by similarity desc, peer_key asc
+            order by similarity desc nulls first, peer_key asc nulls last
         ) as peer_rank
     from similarities
 
@@ -209,7 +211,7 @@ ranked_gaps as (
         *,
         row_number() over (
             partition by location_key
-            order by expected_sales_amount desc, type_number asc
+            order by expected_sales_amount desc nulls first, type_number asc nulls last
         ) as gap_rank
     from gaps
 

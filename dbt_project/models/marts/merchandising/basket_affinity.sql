@@ -20,7 +20,8 @@ product_categories as (
         department,
         category,
         case
-            when category <> 'Unknown' then dense_rank() over (order by department asc, category asc)
+            when category <> 'Unknown'
+                then dense_rank() over (order by department asc nulls last, category asc nulls last)
         end as category_number
     from products
 

@@ -98,7 +98,7 @@ cumulated as (
     select
         product_key,
         sum(sales_amount) over (
-            order by sales_amount desc, product_id asc
+            order by sales_amount desc nulls first, product_id asc nulls last
             rows between unbounded preceding and current row
         ) - sales_amount as sales_before,
         sum(sales_amount) over () as total_sales

@@ -103,7 +103,7 @@ table_days as (
         tables.table_name,
         max(load_totals.delivered_at) over (
             partition by tables.source_name, tables.table_name
-            order by days.load_date asc
+            order by days.load_date asc nulls last
             rows between unbounded preceding and current row
         ) as last_delivered_at
     from tables

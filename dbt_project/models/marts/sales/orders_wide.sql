@@ -155,11 +155,11 @@ order_numbers as (
         order_id,
         row_number() over (
             partition by customer_id
-            order by ordered_at asc, order_id asc
+            order by ordered_at asc nulls last, order_id asc nulls last
         ) as customer_order_number,
         lag(order_date) over (
             partition by customer_id
-            order by ordered_at asc, order_id asc
+            order by ordered_at asc nulls last, order_id asc nulls last
         ) as previous_order_date
     from orders
     where
