@@ -29,6 +29,7 @@ from loader.settings import Settings
 from loader.steps import Steps
 from tests.completeness import not_passed
 from tests.conftest import ROOT
+from tests.marts_page import ask, questions
 from tests.pages.desk import NAME, PASSWORD, log_in
 from tests.roles import assert_reads_its_mart_and_nothing_else, readable, session_of
 from tests.warehouse import checksums
@@ -216,6 +217,11 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
     assert 0 < paid_otherwise < orders / 50
     found = "select failures from ledger.build_results where unique_id = 'test.gatehouse.payments_match_orders'"
     assert one(engine, found)[0] == paid_otherwise
+
+    for question in questions():
+        answer = ask(question.sql, here.environment())
+        names = [[name.strip() for name in line.split("|")] for line in (answer.split("\n")[0], question.columns)]
+        assert names[0] == names[1], question.mart
 
     again = demonstration.load_shop(here, engine, contract, "sample", SCALE, step)
     assert again == "all of it is loaded already"

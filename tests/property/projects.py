@@ -80,12 +80,17 @@ class Project:
                 for name, column in source["columns"].items()
             }
             for source in self.manifest["sources"].values()
+            if source["loader"] == "gatehouse"
         }
 
     @cached_property
     def tests(self) -> dict[str, DbtTest]:
         ran = {result["unique_id"]: result for result in self.results["results"]}
-        tables = {key: f"{node['source_name']}.{node['name']}" for key, node in self.manifest["sources"].items()}
+        tables = {
+            key: f"{node['source_name']}.{node['name']}"
+            for key, node in self.manifest["sources"].items()
+            if node["loader"] == "gatehouse"
+        }
         found = {}
         for key, node in self.manifest["nodes"].items():
             if key not in ran or node["resource_type"] != "test":
@@ -119,7 +124,8 @@ def table_names(project: str) -> list[str]:
     models = FOLDERS[project] / ("dbt_project/models" if project == "shop" else "models")
     for path in sorted(models.rglob("_*__sources.yml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["sources"]:
-            names += [f"{source['name']}.{table['name']}" for table in source["tables"]]
+            if source.get("loader") == "gatehouse":
+                names += [f"{source['name']}.{table['name']}" for table in source["tables"]]
     return names
 
 

@@ -126,7 +126,8 @@ def source_tables() -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted((FOLDERS["shop"] / "dbt_project" / "models" / "staging").glob("*/_*__sources.yml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["sources"]:
-            found |= {f"{source['name']}.{table['name']}": table for table in source["tables"]}
+            if source.get("loader") == "gatehouse":
+                found |= {f"{source['name']}.{table['name']}": table for table in source["tables"]}
     return found
 
 
