@@ -13,7 +13,6 @@ import sys
 from typing import Any, TextIO
 
 from dbt.cli.main import dbtRunner
-from dbt_common.events.base_types import EventMsg
 
 _SAID = ("info", "warn", "error")
 
@@ -50,10 +49,9 @@ class Worker:
         self._answer(ended=1 if outcome.exception is None else 2, failed=arguments[0])
         return None
 
-    def _hear(self, event: EventMsg) -> None:
-        info: Any = event.info  # of protobuf, which tells its fields at run time only
-        if info.level in _SAID:
-            self._say(info.msg)
+    def _hear(self, event: Any) -> None:
+        if event.info.level in _SAID:
+            self._say(event.info.msg)
 
     def _say(self, words: str) -> None:
         for line in words.splitlines():

