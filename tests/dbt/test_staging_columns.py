@@ -87,7 +87,7 @@ def test_a_column_that_is_shown_as_it_came_has_the_words_of_its_source(manifest:
     """Two texts on one thing drift apart. Keys say shorter what they are; personal columns say that first."""
     described = manifest["nodes"][f"model.gatehouse.{view.stem}"]["columns"]
     source = source_of(manifest, view)
-    keys = source["config"]["meta"]["primary_key"]
+    keys = source["config"]["meta"].get("primary_key", ["load_id", "reject_id"])
     if view.stem.endswith("__versions"):
         keys = [*keys, source["config"]["meta"]["valid_from"]]
     for name, column in source["columns"].items():
