@@ -129,6 +129,9 @@ def test_versions_are_followed_too(change: Callable[..., set[tuple[str, str, str
     versions = "stg_crm__customers__versions"
     found = change(
         **{versions: ("_loaded_at as loaded_at\n", "_loaded_at as loaded_at, last_name as note\n")},
-        int_customer_homes=("moments.changed_at,", f"(select max(note) from staging.{versions}) as note, moments.changed_at,"),
+        int_customer_homes=(
+            "moments.changed_at,",
+            f"(select max(note) from staging.{versions}) as note, moments.changed_at,",
+        ),
     )
     assert {origin for _, _, origin in found} == {"crm.customers.last_name"}
