@@ -1,23 +1,19 @@
 -- A fact points to the version of its customer and product that held at its time:
 -- of a day, at the day's end; of a payment or a return, when the order was placed.
 -- One row a fact that points to another version, another record or nothing.
-{% set moments = [
-    ('fct_orders', 'order_id', 'ordered_at', 'customer'),
-    ('fct_order_lines', 'order_id', 'ordered_at', 'customer'),
-    ('fct_order_lines', 'order_id', 'ordered_at', 'product'),
-    ('fct_order_fulfilment', 'order_id', 'ordered_at', 'customer'),
-    ('fct_activity', 'event_id', 'occurred_at', 'customer'),
-    ('fct_activity', 'event_id', 'occurred_at', 'product'),
-    ('fct_email_events', 'event_id', 'occurred_at', 'customer'),
-] %}
-{% set days = [
-    ('fct_campaign_targets', 'campaign_id', 'addressed_on', 'customer'),
-    ('fct_coupon_redemptions', 'campaign_id', 'redeemed_on', 'customer'),
-] %}
-{% set of_orders = [
-    ('fct_payments', 'payment_id', 'customer'),
-    ('fct_returns', 'return_id', 'customer'),
-    ('fct_returns', 'return_id', 'product'),
+{% set facts = [
+    ('fct_orders', 'order_id', 'customer', 'facts.ordered_at', 'moment'),
+    ('fct_order_lines', 'order_id', 'customer', 'facts.ordered_at', 'moment'),
+    ('fct_order_lines', 'order_id', 'product', 'facts.ordered_at', 'moment'),
+    ('fct_order_fulfilment', 'order_id', 'customer', 'facts.ordered_at', 'moment'),
+    ('fct_activity', 'event_id', 'customer', 'facts.occurred_at', 'moment'),
+    ('fct_activity', 'event_id', 'product', 'facts.occurred_at', 'moment'),
+    ('fct_email_events', 'event_id', 'customer', 'facts.occurred_at', 'moment'),
+    ('fct_campaign_targets', 'campaign_id', 'customer', 'facts.addressed_on', 'day'),
+    ('fct_coupon_redemptions', 'campaign_id', 'customer', 'facts.redeemed_on', 'day'),
+    ('fct_payments', 'payment_id', 'customer', 'orders.ordered_at', 'moment'),
+    ('fct_returns', 'return_id', 'customer', 'orders.ordered_at', 'moment'),
+    ('fct_returns', 'return_id', 'product', 'orders.ordered_at', 'moment'),
 ] %}
 
 with orders as (
@@ -38,7 +34,8 @@ products as (
 
 )
 
-{% for fact, id, moment, dimension in moments -%}
+{% for fact, id, dimension, held_at, kind in facts -%}
+{%- set valid_from, valid_to = dimension ~ 's.valid_from', dimension ~ 's.valid_to' -%}
 select
     '{{ fact }}' as fact,
     cast(facts.{{ id }} as {{ text_type() }}) as fact_id,
@@ -46,46 +43,14 @@ select
     facts.{{ dimension }}_id as record_id
 from {{ ref(fact) }} as facts
 left join {{ dimension }}s on facts.{{ dimension }}_key = {{ dimension }}s.{{ dimension }}_key
-where
-    coalesce({{ dimension }}s.{{ dimension }}_id, -1) <> coalesce(facts.{{ dimension }}_id, -1)
-    or {{ dimension }}s.{{ dimension }}_key is null
-    or facts.{{ moment }} < {{ dimension }}s.valid_from
-    or facts.{{ moment }} >= {{ dimension }}s.valid_to
-
-union all
-
-{% endfor -%}
-{% for fact, id, day, dimension in days -%}
-select
-    '{{ fact }}' as fact,
-    cast(facts.{{ id }} as {{ text_type() }}) as fact_id,
-    '{{ dimension }}' as dimension,
-    facts.{{ dimension }}_id as record_id
-from {{ ref(fact) }} as facts
-left join {{ dimension }}s on facts.{{ dimension }}_key = {{ dimension }}s.{{ dimension }}_key
-where
-    coalesce({{ dimension }}s.{{ dimension }}_id, -1) <> coalesce(facts.{{ dimension }}_id, -1)
-    or {{ dimension }}s.{{ dimension }}_key is null
-    or facts.{{ day }} < {{ business_date(dimension ~ 's.valid_from') }}
-    or facts.{{ day }} >= {{ business_date(dimension ~ 's.valid_to') }}
-
-union all
-
-{% endfor -%}
-{% for fact, id, dimension in of_orders -%}
-select
-    '{{ fact }}' as fact,
-    cast(facts.{{ id }} as {{ text_type() }}) as fact_id,
-    '{{ dimension }}' as dimension,
-    facts.{{ dimension }}_id as record_id
-from {{ ref(fact) }} as facts
+{% if held_at.startswith('orders.') -%}
 left join orders on facts.order_id = orders.order_id
-left join {{ dimension }}s on facts.{{ dimension }}_key = {{ dimension }}s.{{ dimension }}_key
+{% endif -%}
 where
     coalesce({{ dimension }}s.{{ dimension }}_id, -1) <> coalesce(facts.{{ dimension }}_id, -1)
     or {{ dimension }}s.{{ dimension }}_key is null
-    or orders.ordered_at < {{ dimension }}s.valid_from
-    or orders.ordered_at >= {{ dimension }}s.valid_to
+    or {{ held_at }} < {{ business_date(valid_from) if kind == 'day' else valid_from }}
+    or {{ held_at }} >= {{ business_date(valid_to) if kind == 'day' else valid_to }}
 {% if not loop.last %}
 union all
 

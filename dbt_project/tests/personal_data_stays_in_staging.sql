@@ -3,20 +3,27 @@
 -- Columns of models to the right of the staging layer that bear the name of a
 -- column which the contract marks `pii: direct`: columns that are described,
 -- and columns that are there (a column need not be described to be there).
--- depends_on: {{ ref('sales_daily') }}
--- depends_on: {{ ref('orders_daily') }}
--- depends_on: {{ ref('customer_360') }}
--- depends_on: {{ ref('product_performance') }}
--- depends_on: {{ ref('campaign_performance') }}
--- depends_on: {{ ref('sales_vs_target') }}
--- depends_on: {{ ref('email_funnel') }}
--- depends_on: {{ ref('payment_reconciliation') }}
--- depends_on: {{ ref('fulfilment_times') }}
--- depends_on: {{ ref('orders_wide') }}
--- depends_on: {{ ref('revenue_bridge_monthly') }}
+-- depends_on: {{ ref('assortment_gaps') }}
+-- depends_on: {{ ref('basket_affinity') }}
 -- depends_on: {{ ref('budget_vs_actual') }}
+-- depends_on: {{ ref('campaign_performance') }}
+-- depends_on: {{ ref('channel_performance_daily') }}
 -- depends_on: {{ ref('cohort_retention') }}
+-- depends_on: {{ ref('coupon_performance') }}
+-- depends_on: {{ ref('customer_360') }}
+-- depends_on: {{ ref('data_quality_daily') }}
+-- depends_on: {{ ref('email_funnel') }}
+-- depends_on: {{ ref('fulfilment_times') }}
 -- depends_on: {{ ref('lifetime_value') }}
+-- depends_on: {{ ref('orders_daily') }}
+-- depends_on: {{ ref('orders_wide') }}
+-- depends_on: {{ ref('payment_reconciliation') }}
+-- depends_on: {{ ref('product_performance') }}
+-- depends_on: {{ ref('promotion_effect') }}
+-- depends_on: {{ ref('revenue_bridge_monthly') }}
+-- depends_on: {{ ref('sales_daily') }}
+-- depends_on: {{ ref('sales_vs_target') }}
+-- depends_on: {{ ref('stock_cover') }}
 {%- set personal = [] -%}
 {%- set found = [] -%}
 {%- if execute -%}

@@ -17,22 +17,21 @@ Node = dict[str, Any]
 
 
 def feeds_of(manifest: dict[str, Any]) -> dict[tuple[str, str], Node]:
-    """The source column behind every min() and max() in int_calendar_days: (source's id, column) to the source."""
+    """What int_calendar_days lists as dated: (source's id, column) to the source."""
     nodes = manifest["nodes"]
-    model = nodes["model.gatehouse.int_calendar_days"]["raw_code"]
-    staging = dict(re.findall(r"(\w+) as \(\s*select \* from \{\{ ref\('(\w+)'\) \}\}", model))
-    spans = re.search(r"\nspans as \((.*?)\n\),\n", model, re.S)
-    assert spans, "int_calendar_days has no CTE `spans`: this test no longer sees what feeds it"
+    dated = re.findall(
+        r"\('(\w+)', '(\w+)', '(\w+)', '(?:moment|day|year)'\),", nodes["model.gatehouse.int_calendar_days"]["raw_code"]
+    )
+    views = {f"model.gatehouse.{view}" for view, *_ in dated}
+    assert views == set(nodes["model.gatehouse.int_calendar_days"]["depends_on"]["nodes"]), (
+        "not all of it is in the list"
+    )
     feeds = {}
-    for span in spans[1].split("union all"):
-        cte = re.search(r"\bfrom (\w+)", span)
-        columns = set(re.findall(r"\b(?:min|max)\((\w+)\)", span))
-        assert bool(columns) == bool(cte), span
-        if cte:
-            view = nodes[f"model.gatehouse.{staging[cte[1]]}"]
-            source = manifest["sources"][one_of(view["depends_on"]["nodes"])]
-            named = {new: old for old, new in re.findall(r"\b(\w+) as (\w+)", view["raw_code"])}
-            feeds.update({(source["unique_id"], named.get(column, column)): source for column in columns})
+    for name, *columns in dated:
+        view = nodes[f"model.gatehouse.{name}"]
+        source = manifest["sources"][one_of(view["depends_on"]["nodes"])]
+        named = {new: old for old, new in re.findall(r"\b(\w+) as (\w+)", view["raw_code"])}
+        feeds.update({(source["unique_id"], named.get(column, column)): source for column in columns})
     return feeds
 
 

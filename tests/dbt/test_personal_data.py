@@ -135,3 +135,11 @@ def test_versions_are_followed_too(change: Callable[..., set[tuple[str, str, str
         ),
     )
     assert {origin for _, _, origin in found} == {"crm.customers.last_name"}
+
+
+def test_dbts_own_test_waits_for_every_mart(standing_and_manifest: tuple[Relations, Manifest]) -> None:
+    """Else it looks at a mart of before, or at none."""
+    nodes = standing_and_manifest[1]["nodes"]
+    marts = {key for key, node in nodes.items() if node["resource_type"] == "model" and node["fqn"][1] == "marts"}
+    waits_for = set(nodes["test.gatehouse.personal_data_stays_in_staging"]["depends_on"]["nodes"])
+    assert marts - waits_for == set(), "add `-- depends_on: {{ ref('…') }}` to personal_data_stays_in_staging.sql"

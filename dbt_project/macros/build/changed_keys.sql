@@ -14,11 +14,11 @@
         {% if is_incremental() %} where order_id in (select order_id from {{ changed_keys() }}) {% endif %}
 
     A fact that points to the version of a dimension as of its time changes when
-    that dimension's history does. `through` names a model that has the fact's key,
-    the dimension's (`of`) and the time (`at`, or `on` if it is a day):
+    that dimension's history does. `through` names a model that has the columns of
+    the fact's unique_key, the dimension's number and the time (`at`, or `on` if it
+    is a day):
 
-        {'source': ['crm', 'customers'], 'of': {'customer_id': 'customer_id'},
-         'through': 'stg_erp__orders', 'at': 'ordered_at', 'key': {'order_id': 'order_id'}} -#}
+        {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']} -#}
 {% macro changed_keys() -%}
     {%- set changed_by = model.config.meta.get('changed_by') -%}
     {%- if execute and not changed_by -%}
@@ -28,8 +28,10 @@
     {%- set lower = model_watermark(this) -%}
     {%- set parts = [] -%}
     {%- for change in changed_by or [] -%}
-        {%- if change.get('through') -%}
-            {%- do parts.append(changed_through(change, lower)) -%}
+        {%- if change.get('versions_of') -%}
+            {%- for source in version_sources(change.versions_of) -%}
+                {%- do parts.append(changed_through(source, change, lower)) -%}
+            {%- endfor -%}
         {%- else -%}
             {%- do parts.append(changed_since(change.source[0], change.source[1], change.key, lower)) -%}
         {%- endif -%}
@@ -79,44 +81,47 @@ select {{ names }} from {{ relation }} where _load_id in {{ loads }}
     select {{ names }} from {{ history }} where ({{ keys }}) in {{ undone }} and not ({{ is_delete() }})
 {%- endmacro %}
 
+{#- The sources that the versions of a dimension are made of, each with the column
+    of the dimension's number. -#}
+{% macro version_sources(dimension) -%}
+    {{ return({
+        'customers': [['crm', 'customers', 'customer_id'], ['crm', 'addresses', 'customer_id']],
+        'products': [['erp', 'products', 'product_id']],
+    }[dimension]) }}
+{%- endmacro %}
+
 {#- The keys of facts whose dimension's history has changed: those at or after the
     earliest moment of a changed version. What is earlier points where it did, for
     the first version holds from the beginning of time under a key that does not
     hang on its moment. Where the first version itself is another, or a delete is
     or was among the versions, it is all facts of the key. -#}
-{% macro changed_through(change, lower) -%}
-    {%- set source_name, table_name = change.source -%}
-    {%- set relation = source(source_name, table_name) -%}
+{% macro changed_through(version_source, change, lower) -%}
+    {%- set source_name, table_name, number = version_source -%}
+    {%- set relation, number = source(source_name, table_name), adapter.quote(number) -%}
     {%- set node = source_node(source_name, table_name) if execute else none -%}
     {%- set own_keys = key_columns(node) if execute else [] -%}
     {%- set moment = moment_column(node) if execute else 'null' -%}
-    {%- set wanted = (own_keys | map('replace', '"', '') | list) + (change.of.values() | list) + [moment | replace('"', '')] -%}
-    {%- set keys = own_keys | join(', ') -%}
-    {%- set names, ons = [], [] -%}
-    {%- for name, column in change.key.items() -%}
-        {%- do names.append('facts.' ~ adapter.quote(column) ~ ' as ' ~ adapter.quote(name)) -%}
-    {%- endfor -%}
-    {%- for column, own in change.of.items() -%}
-        {%- do ons.append('facts.' ~ adapter.quote(column) ~ ' = changed.' ~ adapter.quote(own)) -%}
-    {%- endfor -%}
-    {%- set of = [] -%}
-    {%- for own in change.of.values() -%}{%- do of.append(adapter.quote(own)) -%}{%- endfor -%}
+    {%- set keys, history = own_keys | join(', '), history_of(relation) -%}
+    {%- set wanted = [] -%}
+    {%- for column in own_keys + [number, moment] -%}{%- do wanted.append(column[1:-1]) -%}{%- endfor -%}
+    {%- set names = [] -%}
+    {%- for column in change.key -%}{%- do names.append('facts.' ~ adapter.quote(column)) -%}{%- endfor -%}
 select {{ names | join(', ') }}
 from {{ ref(change.through) }} as facts
 inner join (
-    select {{ of | join(', ') }}, min(_since) as _since
+    select {{ number }}, min(_since) as _since
     from (
         select
-            *,
+            {{ number }},
             case
                 when
-                    ({{ keys }}) in (select {{ keys }} from {{ history_of(relation) }} where {{ is_delete() }})
+                    ({{ keys }}) in (select {{ keys }} from {{ history }} where {{ is_delete() }})
                     or {{ moment }} <= (
                         select min({{ moment }})
                         from (
                             select {{ keys }}, {{ moment }} from {{ relation }}
                             union all
-                            select {{ keys }}, {{ moment }} from {{ history_of(relation) }}
+                            select {{ keys }}, {{ moment }} from {{ history }}
                         ) as known
                         where
                             {%- for key in own_keys %}
@@ -130,8 +135,8 @@ inner join (
             {{ changed_since(source_name, table_name, wanted | unique | list, lower) | indent(12) }}
         ) as version
     ) as versions
-    group by {{ of | join(', ') }}
-) as changed on {{ ons | join(' and ') }}
+    group by {{ number }}
+) as changed on facts.{{ number }} = changed.{{ number }}
 where
     {%- if change.get('on') %}
     facts.{{ adapter.quote(change.on) }} >= {{ business_date('changed._since') }}

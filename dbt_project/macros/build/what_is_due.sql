@@ -24,7 +24,7 @@ select
     {%- endset -%}
     {%- set row = run_query(now).rows[0] -%}
     {%- set past = standing_of({'build_id': row[0], 'upper_bound': row[1], 'as_of': row[2]}) -%}
-    {%- set make, test, all, known = [], [], [], {} -%}
+    {%- set make, test, each_build, all, known = [], [], [], [], {} -%}
     {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed'] and node.config.materialized != 'ephemeral' -%}
         {%- do all.append(node.unique_id) -%}
         {%- do make.append(node.unique_id) if is_due(node.unique_id, past, known) -%}
@@ -32,12 +32,18 @@ select
     {%- for node in graph.nodes.values() if node.resource_type == 'test' -%}
         {%- if (
             reads_what_is_due(node, past, known)
-            or not is_tested(node, past)
+            or (node.depends_on.nodes and not is_tested(node, past))
             or (is_stopping(node) and past.last[node.unique_id].status not in ['pass', 'warn'])
         ) -%}
             {%- do test.append(node.unique_id) -%}
+        {%- elif not node.depends_on.nodes -%}
+            {%- do each_build.append(node.unique_id) -%}
         {%- endif -%}
     {%- endfor -%}
+    {#- What names nothing that it reads is asked in every build, and is no reason for one. -#}
+    {%- if make or test or row[1] != row[3] -%}
+        {%- do test.extend(each_build) -%}
+    {%- endif -%}
     {{ return({
         'upper_bound': row[1], 'published': row[3], 'as_of': row[2], 'make': make, 'test': test, 'all': all | length
     }) }}

@@ -1,175 +1,38 @@
-with orders as (
+{#- Every date that a fact can bear: the view, the columns of its first and last
+    day, and what these hold. A column that is added here needs a range at the door. -#}
+{%- set dated = [
+    ('stg_erp__orders', 'ordered_at', 'ordered_at', 'moment'),
+    ('stg_erp__payments', 'paid_at', 'paid_at', 'moment'),
+    ('stg_erp__returns', 'returned_at', 'returned_at', 'moment'),
+    ('stg_erp__stock_movements', 'moved_at', 'moved_at', 'moment'),
+    ('stg_marketing__campaigns', 'start_date', 'end_date', 'day'),
+    ('stg_marketing__campaign_targets', 'addressed_on', 'addressed_on', 'day'),
+    ('stg_marketing__coupon_redemptions', 'redeemed_on', 'redeemed_on', 'day'),
+    ('stg_marketing__promotions', 'promotion_year', 'promotion_year', 'year'),
+    ('stg_marketing__ad_performance', 'performance_date', 'performance_date', 'day'),
+    ('stg_marketing__email_events', 'occurred_at', 'occurred_at', 'moment'),
+    ('stg_web__activity_events', 'occurred_at', 'occurred_at', 'moment'),
+    ('stg_planning__sales_targets', 'target_month', 'target_month', 'day'),
+    ('stg_planning__budgets', 'budget_month', 'budget_month', 'day'),
+] -%}
 
-    select * from {{ ref('stg_erp__orders') }}
+with spans as (
 
-),
-
-payments as (
-
-    select * from {{ ref('stg_erp__payments') }}
-
-),
-
-campaigns as (
-
-    select * from {{ ref('stg_marketing__campaigns') }}
-
-),
-
-campaign_targets as (
-
-    select * from {{ ref('stg_marketing__campaign_targets') }}
-
-),
-
-coupon_redemptions as (
-
-    select * from {{ ref('stg_marketing__coupon_redemptions') }}
-
-),
-
-sales_targets as (
-
-    select * from {{ ref('stg_planning__sales_targets') }}
-
-),
-
-budgets as (
-
-    select * from {{ ref('stg_planning__budgets') }}
-
-),
-
-activity_events as (
-
-    select * from {{ ref('stg_web__activity_events') }}
-
-),
-
-email_events as (
-
-    select * from {{ ref('stg_marketing__email_events') }}
-
-),
-
-ad_performance as (
-
-    select * from {{ ref('stg_marketing__ad_performance') }}
-
-),
-
-returns as (
-
-    select * from {{ ref('stg_erp__returns') }}
-
-),
-
-stock_movements as (
-
-    select * from {{ ref('stg_erp__stock_movements') }}
-
-),
-
-promotions as (
-
-    select * from {{ ref('stg_marketing__promotions') }}
-
-),
-
--- Every date that a fact can bear, and the build's today.
-spans as (
-
+    {% for view, first, last, kind in dated -%}
+    {%- set first_held, last_held = 'min(' ~ first ~ ')', 'max(' ~ last ~ ')' -%}
+    {%- set first_day, last_day = {
+        'moment': [business_date(first_held), business_date(last_held)],
+        'year': [first_day_of_year(first_held), first_day_of_year(last_held)],
+        'day': [first_held, last_held],
+    }[kind] -%}
     select
-        {{ business_date('min(ordered_at)') }} as first_date,
-        {{ business_date('max(ordered_at)') }} as last_date
-    from orders
+        {{ first_day }} as first_date,
+        {{ last_day }} as last_date
+    from {{ ref(view) }}
 
     union all
 
-    select
-        {{ business_date('min(paid_at)') }} as first_date,
-        {{ business_date('max(paid_at)') }} as last_date
-    from payments
-
-    union all
-
-    select
-        min(start_date) as first_date,
-        max(end_date) as last_date
-    from campaigns
-
-    union all
-
-    select
-        min(addressed_on) as first_date,
-        max(addressed_on) as last_date
-    from campaign_targets
-
-    union all
-
-    select
-        min(redeemed_on) as first_date,
-        max(redeemed_on) as last_date
-    from coupon_redemptions
-
-    union all
-
-    select
-        {{ business_date('min(returned_at)') }} as first_date,
-        {{ business_date('max(returned_at)') }} as last_date
-    from returns
-
-    union all
-
-    select
-        {{ business_date('min(moved_at)') }} as first_date,
-        {{ business_date('max(moved_at)') }} as last_date
-    from stock_movements
-
-    union all
-
-    select
-        {{ first_day_of_year('min(promotion_year)') }} as first_date,
-        {{ first_day_of_year('max(promotion_year)') }} as last_date
-    from promotions
-
-    union all
-
-    select
-        min(performance_date) as first_date,
-        max(performance_date) as last_date
-    from ad_performance
-
-    union all
-
-    select
-        {{ business_date('min(occurred_at)') }} as first_date,
-        {{ business_date('max(occurred_at)') }} as last_date
-    from email_events
-
-    union all
-
-    select
-        {{ business_date('min(occurred_at)') }} as first_date,
-        {{ business_date('max(occurred_at)') }} as last_date
-    from activity_events
-
-    union all
-
-    select
-        min(target_month) as first_date,
-        max(target_month) as last_date
-    from sales_targets
-
-    union all
-
-    select
-        min(budget_month) as first_date,
-        max(budget_month) as last_date
-    from budgets
-
-    union all
-
+    {% endfor -%}
     select
         {{ as_of_date() }} as first_date,
         {{ as_of_date() }} as last_date

@@ -8,25 +8,16 @@
             'changed_by': [
                 {'source': ['web', 'activity_events'], 'key': {'event_id': 'event_id'}},
                 {
-                    'source': ['crm', 'customers'],
-                    'of': {'customer_id': 'customer_id'},
+                    'versions_of': 'customers',
                     'through': 'stg_web__activity_events',
                     'at': 'occurred_at',
-                    'key': {'event_id': 'event_id'},
+                    'key': ['event_id'],
                 },
                 {
-                    'source': ['crm', 'addresses'],
-                    'of': {'customer_id': 'customer_id'},
+                    'versions_of': 'products',
                     'through': 'stg_web__activity_events',
                     'at': 'occurred_at',
-                    'key': {'event_id': 'event_id'},
-                },
-                {
-                    'source': ['erp', 'products'],
-                    'of': {'product_id': 'product_id'},
-                    'through': 'stg_web__activity_events',
-                    'at': 'occurred_at',
-                    'key': {'event_id': 'event_id'},
+                    'key': ['event_id'],
                 },
             ]
         }

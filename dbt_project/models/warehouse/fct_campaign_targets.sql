@@ -11,18 +11,10 @@
                     'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
                 },
                 {
-                    'source': ['crm', 'customers'],
-                    'of': {'customer_id': 'customer_id'},
+                    'versions_of': 'customers',
                     'through': 'stg_marketing__campaign_targets',
                     'on': 'addressed_on',
-                    'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
-                },
-                {
-                    'source': ['crm', 'addresses'],
-                    'of': {'customer_id': 'customer_id'},
-                    'through': 'stg_marketing__campaign_targets',
-                    'on': 'addressed_on',
-                    'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
+                    'key': ['campaign_id', 'customer_id'],
                 },
             ]
         }

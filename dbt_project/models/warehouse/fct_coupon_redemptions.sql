@@ -16,28 +16,10 @@
                     },
                 },
                 {
-                    'source': ['crm', 'customers'],
-                    'of': {'customer_id': 'customer_id'},
+                    'versions_of': 'customers',
                     'through': 'stg_marketing__coupon_redemptions',
                     'on': 'redeemed_on',
-                    'key': {
-                        'customer_id': 'customer_id',
-                        'coupon_upc': 'coupon_upc',
-                        'campaign_id': 'campaign_id',
-                        'redeemed_on': 'redeemed_on',
-                    },
-                },
-                {
-                    'source': ['crm', 'addresses'],
-                    'of': {'customer_id': 'customer_id'},
-                    'through': 'stg_marketing__coupon_redemptions',
-                    'on': 'redeemed_on',
-                    'key': {
-                        'customer_id': 'customer_id',
-                        'coupon_upc': 'coupon_upc',
-                        'campaign_id': 'campaign_id',
-                        'redeemed_on': 'redeemed_on',
-                    },
+                    'key': ['customer_id', 'coupon_upc', 'campaign_id', 'redeemed_on'],
                 },
             ]
         }

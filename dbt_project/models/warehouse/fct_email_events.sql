@@ -8,18 +8,10 @@
             'changed_by': [
                 {'source': ['marketing', 'email_events'], 'key': {'event_id': 'event_id'}},
                 {
-                    'source': ['crm', 'customers'],
-                    'of': {'customer_id': 'customer_id'},
+                    'versions_of': 'customers',
                     'through': 'stg_marketing__email_events',
                     'at': 'occurred_at',
-                    'key': {'event_id': 'event_id'},
-                },
-                {
-                    'source': ['crm', 'addresses'],
-                    'of': {'customer_id': 'customer_id'},
-                    'through': 'stg_marketing__email_events',
-                    'at': 'occurred_at',
-                    'key': {'event_id': 'event_id'},
+                    'key': ['event_id'],
                 },
             ]
         }

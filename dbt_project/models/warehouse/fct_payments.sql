@@ -8,20 +8,7 @@
             'changed_by': [
                 {'source': ['erp', 'payments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
-                {
-                    'source': ['crm', 'customers'],
-                    'of': {'customer_id': 'customer_id'},
-                    'through': 'int_orders_dated',
-                    'at': 'ordered_at',
-                    'key': {'order_id': 'order_id'},
-                },
-                {
-                    'source': ['crm', 'addresses'],
-                    'of': {'customer_id': 'customer_id'},
-                    'through': 'int_orders_dated',
-                    'at': 'ordered_at',
-                    'key': {'order_id': 'order_id'},
-                },
+                {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']},
             ]
         }
     )

@@ -99,6 +99,19 @@ def test_only_what_a_load_touched_is_due_and_is_enough_to_publish(shop: Shop) ->
     assert shop.sql(STATUSES) == [("placed", 2)]
 
 
+def test_a_test_that_reads_nothing_is_asked_in_each_build_and_is_no_reason_for_one(shop: Shop) -> None:
+    shop.write("tests/reads_nothing.sql", "select 1 as number where false")
+    try:
+        assert shop.dbt("build").success
+        assert (due(shop)["make"], due(shop)["test"]) == ([], [])
+        shop.load(orders=[order(1, "completed")])
+        assert "reads_nothing" in due(shop)["test"]
+        assert "published 3 marts" in build_due(shop)
+        assert due(shop)["test"] == []
+    finally:
+        (shop.folder / "tests" / "reads_nothing.sql").unlink()
+
+
 def test_a_load_of_a_table_that_the_project_does_not_know_may_be_of_any(shop: Shop) -> None:
     shop.load(orders=[order(2)], order_lines=[line(2, 8, 6)])
     assert due(shop)["make"] == ["fct_orders", "line_list", "order_list", "sales_daily"]
