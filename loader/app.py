@@ -77,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from loader.doors.health import health
     from loader.doors.upload import uploads
     from loader.pages.blueprint import pages
+    from loader.pages.traces import traces
 
     settings = settings or Settings.from_environment()
     # a thread that comes back from the database holds a table, and should not wait long for others'
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     csrf.exempt(api)
     app.register_blueprint(pages)
+    app.register_blueprint(traces, url_prefix="/trace")
     app.register_blueprint(forms, url_prefix="/tables")
     app.register_blueprint(uploads, url_prefix="/tables")
     app.register_blueprint(api, url_prefix=API_PREFIX)

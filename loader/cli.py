@@ -23,7 +23,8 @@ _NOT_MIGRATED = ("42P01", "3F000")
 _COMMANDS = {
     "build": "build", "contract": "contract", "db": "db", "department": "department", "dismiss": "dismiss",
     "down": "up", "load": "load", "loads": "lists", "migrate": "migrate", "rejects": "lists", "replay": "load",
-    "serve": "serve", "stop": "serve", "token": "access", "undo": "undo", "up": "up", "user": "access",
+    "serve": "serve", "stop": "serve", "token": "access", "trace": "trace", "undo": "undo", "up": "up",
+    "user": "access",
 }  # fmt: skip
 
 

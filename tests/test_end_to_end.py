@@ -32,6 +32,7 @@ from tests.conftest import ROOT
 from tests.marts_page import ask, questions
 from tests.pages.desk import NAME, PASSWORD, log_in
 from tests.roles import assert_reads_its_mart_and_nothing_else, readable, session_of
+from tests.trace.walk import count_by_hand, walk_every_mart
 from tests.warehouse import checksums
 
 SCALE = 0.01
@@ -222,6 +223,8 @@ def test_the_shop_from_its_files_to_its_marts(settings: Settings, engine: sa.Eng
         answer = ask(question.sql, here.environment())
         names = [[name.strip() for name in line.split("|")] for line in (answer.split("\n")[0], question.columns)]
         assert names[0] == names[1], question.mart
+    walk_every_mart(engine, contract, tmp_path / "target")
+    count_by_hand(engine, contract, tmp_path / "target")
 
     again = demonstration.load_shop(here, engine, contract, "sample", SCALE, step)
     assert again == "all of it is loaded already"
