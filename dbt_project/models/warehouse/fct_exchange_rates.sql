@@ -31,6 +31,7 @@ select
     ranges.currency_code,
     dates.date_day,
     ranges.rate_to_base,
+    ranges.first_day as rate_date,
     ranges.load_id
 from ranges
 inner join dates
@@ -45,5 +46,6 @@ select
     {{ base_currency() }} as currency_code,
     date_day,
     cast(1 as numeric(18, 8)) as rate_to_base,
+    date_day as rate_date,
     cast(null as bigint) as load_id
 from dates
