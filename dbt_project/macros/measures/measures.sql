@@ -89,6 +89,15 @@ cast({{ sales_amount }} - {{ returned_amount }} - {{ cost_amount }} + {{ returne
 {{ ratio(margin_amount, sales_amount) }}
 {%- endmacro %}
 
+{#- A select of `campaign_key` and `households_addressed` from a CTE that has a row a campaign and household. -#}
+{% macro households_addressed(campaign_targets) -%}
+select
+    campaign_key,
+    count(*) as households_addressed
+from {{ campaign_targets }}
+group by campaign_key
+{%- endmacro %}
+
 {#- `households_redeeming` counts addressed households only, so that the rate stays within 0 and 1. -#}
 {% macro redemption_rate(households_redeeming, households_addressed) -%}
 {{ ratio(households_redeeming, households_addressed) }}
