@@ -260,9 +260,18 @@ cast(
 {{ ratio(sales_amount, cost_amount) }}
 {%- endmacro %}
 
-{#- Of averages a household: what the treated changed by beyond what the others did. -#}
-{% macro difference_in_differences(treated_before, treated_after, control_before, control_after) -%}
-cast(({{ treated_after }} - {{ treated_before }}) - ({{ control_after }} - {{ control_before }}) as numeric(18, 6))
+{#- Of averages a household: by the same part and not the same amount, since who is addressed buys more.
+    NULL where the others bought nothing before. -#}
+{% macro sales_beyond_others(treated_before, treated_after, control_before, control_after) -%}
+cast(
+    {{ treated_after }} - {{ quotient(treated_before ~ ' * ' ~ control_after, control_before) | indent(4) }}
+    as numeric(18, 6)
+)
+{%- endmacro %}
+
+{#- Households that a group must have to be compared with another (var smallest_compared_group). -#}
+{% macro smallest_compared_group() -%}
+{{ var('smallest_compared_group', 100) }}
 {%- endmacro %}
 
 {% macro reject_rate(rejected, received) -%}
