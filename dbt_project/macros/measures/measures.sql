@@ -246,6 +246,11 @@ end
 {{ ratio(conversions, responses) }}
 {%- endmacro %}
 
+{#- Days whose online orders tell what a conversion of the last of them is worth (var order_value_days). -#}
+{% macro order_value_days() -%}
+{{ var('order_value_days', 28) }}
+{%- endmacro %}
+
 {#- `order_value`: what an order is worth; NULL where it is not known, and then only no conversion has a value. -#}
 {% macro conversion_value(conversions, order_value) -%}
 cast(
