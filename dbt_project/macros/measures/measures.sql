@@ -89,6 +89,15 @@ cast({{ sales_amount }} - {{ returned_amount }} - {{ cost_amount }} + {{ returne
 {{ ratio(margin_amount, sales_amount) }}
 {%- endmacro %}
 
+{#- A select of `campaign_key` and `households_addressed` from a CTE that has a row a campaign and household. -#}
+{% macro households_addressed(campaign_targets) -%}
+select
+    campaign_key,
+    count(*) as households_addressed
+from {{ campaign_targets }}
+group by campaign_key
+{%- endmacro %}
+
 {#- `households_redeeming` counts addressed households only, so that the rate stays within 0 and 1. -#}
 {% macro redemption_rate(households_redeeming, households_addressed) -%}
 {{ ratio(households_redeeming, households_addressed) }}
@@ -237,6 +246,11 @@ end
 {{ ratio(conversions, responses) }}
 {%- endmacro %}
 
+{#- Days whose online orders tell what a conversion of the last of them is worth (var order_value_days). -#}
+{% macro order_value_days() -%}
+{{ var('order_value_days', 28) }}
+{%- endmacro %}
+
 {#- `order_value`: what an order is worth; NULL where it is not known, and then only no conversion has a value. -#}
 {% macro conversion_value(conversions, order_value) -%}
 cast(
@@ -251,9 +265,18 @@ cast(
 {{ ratio(sales_amount, cost_amount) }}
 {%- endmacro %}
 
-{#- Of averages a household: what the treated changed by beyond what the others did. -#}
-{% macro difference_in_differences(treated_before, treated_after, control_before, control_after) -%}
-cast(({{ treated_after }} - {{ treated_before }}) - ({{ control_after }} - {{ control_before }}) as numeric(18, 6))
+{#- Of averages a household: by the same part and not the same amount, since who is addressed buys more.
+    NULL where the others bought nothing before. -#}
+{% macro sales_beyond_others(treated_before, treated_after, control_before, control_after) -%}
+cast(
+    {{ treated_after }} - {{ quotient(treated_before ~ ' * ' ~ control_after, control_before) | indent(4) }}
+    as numeric(18, 6)
+)
+{%- endmacro %}
+
+{#- Households that a group must have to be compared with another (var smallest_compared_group). -#}
+{% macro smallest_compared_group() -%}
+{{ var('smallest_compared_group', 100) }}
 {%- endmacro %}
 
 {% macro reject_rate(rejected, received) -%}

@@ -55,11 +55,7 @@ ad_value as (
 
 reach as (
 
-    select
-        campaign_key,
-        count(*) as households_addressed
-    from campaign_targets
-    group by campaign_key
+    {{ households_addressed('campaign_targets') | indent(4) }}
 
 ),
 
@@ -312,6 +308,11 @@ averages as (
             when known_windows.begins_too_early then 'began before the first order known'
             when not known_windows.knows_before then 'the days before it reach back beyond the first order known'
             when not known_windows.knows_during then 'not over'
+            when
+                group_sizes.addressed_households < {{ smallest_compared_group() }}
+                or group_sizes.other_households < {{ smallest_compared_group() }}
+                then 'too few households'
+            when coalesce(group_sales.other_before, 0) = 0 then 'the others bought nothing before'
         end as not_compared_because
     from known_windows
     left join group_sizes on known_windows.campaign_key = group_sizes.campaign_key
@@ -366,9 +367,17 @@ select
     {% endfor -%}
     {% endfor -%}
     {% for period in ['during', 'after'] -%}
-    {{ difference_in_differences(
-        'averages.addressed_before', 'averages.addressed_' ~ period, 'averages.other_before', 'averages.other_' ~ period
-    ) }} as sales_difference_in_differences_{{ period }},
+    cast(
+        case
+            when averages.not_compared_because is null
+                then {{ sales_beyond_others(
+                    'averages.addressed_before',
+                    'averages.addressed_' ~ period,
+                    'averages.other_before',
+                    'averages.other_' ~ period
+                ) | indent(16) }}
+        end as numeric(18, 6)
+    ) as sales_beyond_others_{{ period }},
     {% endfor -%}
     case
         when averages.campaign_key is null then 'its days are not known'

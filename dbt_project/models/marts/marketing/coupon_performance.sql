@@ -36,11 +36,7 @@ sales as (
 
 reach as (
 
-    select
-        campaign_key,
-        count(*) as households_addressed
-    from campaign_targets
-    group by campaign_key
+    {{ households_addressed('campaign_targets') | indent(4) }}
 
 ),
 
@@ -80,8 +76,10 @@ redemption_totals as (
 
 ),
 
--- The source says who redeemed a coupon on which day, and not in which basket: it is
--- taken for each basket of that household and day that holds one of its products.
+-- The source says who redeemed a coupon on which day, and not in which basket, nor for
+-- which product: it is taken for each line of that household and day that is of one of
+-- its products and bears a coupon's amount. A coupon may be good for thousands of
+-- products, so that the product alone says little.
 day_orders as (
 
     select
@@ -114,6 +112,9 @@ redeemed_lines as (
         on
             day_orders.coupon_key = coupon_products.coupon_key
             and sales.product_id = coupon_products.product_id
+    where
+        sales.coupon_discount <> 0
+        or sales.coupon_match_discount <> 0
     group by
         day_orders.coupon_key,
         day_orders.customer_id,

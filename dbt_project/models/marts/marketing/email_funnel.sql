@@ -59,11 +59,7 @@ funnels as (
 
 reach as (
 
-    select
-        campaign_key,
-        count(*) as households_addressed
-    from campaign_targets
-    group by campaign_key
+    {{ households_addressed('campaign_targets') | indent(4) }}
 
 )
 
