@@ -1,6 +1,7 @@
 -- Lines of which more came back than was sold, or that were given back more for
--- than was paid, or in another currency: the same slip under two numbers, as a
--- rule. It warns: an event can't be corrected, its load can be undone.
+-- than the customer paid (a maker's coupon paid the rest), or in another currency:
+-- the same slip under two numbers, as a rule. It warns: an event can't be
+-- corrected, its load can be undone.
 {{ config(severity='warn') }}
 
 with returns as (
@@ -38,6 +39,7 @@ select
     order_lines.quantity as quantity_sold,
     returned.refund_amount,
     order_lines.sales_amount,
+    order_lines.coupon_discount,
     returned.currency_code,
     order_lines.currency_code as order_currency_code
 from returned
@@ -47,5 +49,5 @@ inner join order_lines
         and returned.product_id = order_lines.product_id
 where
     returned.quantity > order_lines.quantity
-    or returned.refund_amount > order_lines.sales_amount
+    or (returned.refund_amount > 0 and returned.refund_amount > order_lines.sales_amount - order_lines.coupon_discount)
     or returned.currency_code <> order_lines.currency_code

@@ -24,16 +24,18 @@ class Figures:
     def add_baskets(self, lines: Lines, baskets: Baskets, of_line: np.ndarray, is_known: np.ndarray) -> np.ndarray:
         """Counts one copy's lines; `is_known` (bool[lines]): the product is in the catalogue.
 
-        Returns what the lines let in of each basket come to, in cents: int64[baskets].
+        Returns what customers owe for the lines let in of each basket, in cents: int64[baskets].
         """
         has_none = lines.quantity == 0
-        let_in = np.bincount(of_line[is_known], weights=lines.sales[is_known], minlength=len(baskets)).astype(np.int64)
+        less_coupons = (lines.sales - lines.coupon)[is_known]
+        owed = np.bincount(of_line[is_known], weights=less_coupons, minlength=len(baskets)).astype(np.int64)
         lines_let_in = np.bincount(of_line[is_known], minlength=len(baskets))
         self._counts.update(
             customers_with_orders=len(np.unique(baskets.household)),
             orders=len(baskets),
             orders_with_waiting_lines_only=int((lines_let_in == 0).sum()),
             orders_worth_nothing=int((baskets.amount == 0).sum()),
+            orders_paid_by_coupons_alone=int(((baskets.amount > 0) & (baskets.owed == 0)).sum()),
             order_lines=len(lines),
             order_lines_let_in=int(is_known.sum()),
             order_lines_waiting=int((~is_known).sum()),
@@ -45,12 +47,12 @@ class Figures:
             sales_amount_let_in=int(lines.sales[is_known].sum()),
             sales_amount_waiting=int(lines.sales[~is_known].sum()),
         )
-        return let_in
+        return np.maximum(owed, 0)
 
     def add_payments(
         self, due: np.ndarray, let_in: np.ndarray, captured: np.ndarray, faulty: dict[str, np.ndarray]
     ) -> None:
-        """Counts one copy's payments: cents due, let in and captured of each basket, int64[baskets] each.
+        """Counts one copy's payments: cents due, due for lines let in and captured of each basket, int64[baskets] each.
 
         `faulty` names the positions of baskets whose payments are wrong, by what is wrong.
         """
@@ -59,9 +61,9 @@ class Figures:
         for name, places in faulty.items():
             self._counts[f"orders_{name}"] += len(places)
             is_faulty[places] = True
-        waits = differs & (let_in != due)
+        waits = differs & (let_in != due) & ~is_faulty
         if not np.array_equal(captured[~is_faulty], due[~is_faulty]):
-            raise ValueError("payments do not come to what the baskets are worth")
+            raise ValueError("payments do not come to what is owed for the baskets")
         self._counts.update(
             orders_paid_otherwise_than_lines_let_in=int(differs.sum()),
             orders_paid_otherwise_for_waiting_lines=int(waits.sum()),

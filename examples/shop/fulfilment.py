@@ -194,7 +194,8 @@ def returns(
 ) -> Returns:
     """What customers bring or send back within a month, of products that the catalogue knows (bool[lines]).
 
-    All that comes back of an order comes at once, and after all of it has come.
+    All that comes back of an order comes at once, and after all of it has come. What a maker's
+    coupon paid for a line is not given back to the customer.
     """
     lines, baskets, of_line = sold
     is_online = (channel != "store")[of_line]
@@ -206,6 +207,7 @@ def returns(
     at = baskets.at[of_line] + days * DAY + pick(lines.order, seed, "returned at", 2 * HOUR)
     line = np.flatnonzero(comes_back & (at > arrived_at(baskets, sent)[of_line]) & (at < BOOKS_CLOSED))
     number, order, bought = number[line], lines.order[line], lines.quantity[line]
+    paid = np.maximum(lines.sales[line] - lines.coupon[line], 0)
     quantity = between(number, seed, "pieces returned", 1, bought)
     lot = share(number, seed, "reason")
     late = np.where(is_online[line], 0.12, 0.0)
@@ -219,7 +221,7 @@ def returns(
         product=lines.product[line],
         basket=of_line[line],
         quantity=quantity,
-        refund=lines.sales[line] * quantity // bought,
+        refund=paid * quantity // bought,
         reason=reason,
         at=at[line],
     )

@@ -246,7 +246,7 @@ def write_sales(
         "paid_twice": faults.twice,
         "unpaid_until_mended": paid.basket[~accepted],
     }
-    figures.add_payments(baskets.amount, let_in, paid.captured(len(baskets), accepted), faulty)
+    figures.add_payments(baskets.owed, let_in, paid.captured(len(baskets), accepted), faulty)
     return orders.filter(pa.array(is_open)), paid, withheld
 
 
@@ -304,7 +304,7 @@ def write_transactions(manifest: Manifest, files: dict[str, TableFile], figures:
         Kind("lines of quantity 0, let in with a warning", "accepted", counted["order_lines_of_quantity_0_let_in"]),
     )  # fmt: skip
     manifest.note(
-        "erp.payments", files["payments.parquet"], "Payments, simulated to the cent of the baskets",
+        "erp.payments", files["payments.parquet"], "Payments, simulated to the cent of what is owed",
         Kind("orders paid ten per cent too little", "accepted", counted["orders_paid_too_little"]),
         Kind("orders paid twice", "accepted", counted["orders_paid_twice"]),
     )  # fmt: skip

@@ -74,13 +74,17 @@ class Lines:
 
 @dataclass(frozen=True)
 class Baskets:
-    """Baskets in the order of their first line, int64[n] each. `amount` in cents, over all lines."""
+    """Baskets in the order of their first line, int64[n] each. `amount` and `owed` in cents, over all lines.
+
+    `owed` is the customer's part of the amount: makers' coupons pay the rest. No coupon pays out.
+    """
 
     order: np.ndarray
     household: np.ndarray
     store: np.ndarray
     at: np.ndarray
     amount: np.ndarray
+    owed: np.ndarray
     lines: np.ndarray
 
     def __len__(self) -> int:
@@ -133,8 +137,10 @@ def baskets_of(lines: Lines) -> tuple[Baskets, np.ndarray]:
     np.minimum.at(at, of_line, lines.at)
     # Float sums of whole cents are exact far past the 1e9 cents that all baskets come to.
     amount = np.bincount(of_line, weights=lines.sales, minlength=len(first)).astype(np.int64)
+    coupons = np.bincount(of_line, weights=lines.coupon, minlength=len(first)).astype(np.int64)
+    owed = np.maximum(amount - coupons, 0)
     count = np.bincount(of_line, minlength=len(first))
-    return Baskets(lines.order[first], lines.household[first], lines.store[first], at, amount, count), of_line
+    return Baskets(lines.order[first], lines.household[first], lines.store[first], at, amount, owed, count), of_line
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def withhold(baskets: Baskets, paid: Payments, faults: PaymentFaults, seed: int)
     is_plain = np.bincount(paid.basket, minlength=len(baskets)) == 1
     is_plain[paid.basket[late]] = False
     is_plain[faults.short] = False
-    candidates = np.flatnonzero(is_plain & (baskets.amount >= 300))
+    candidates = np.flatnonzero(is_plain & (baskets.owed >= 300))
     drawn = candidates[lottery(baskets.order[candidates], seed, "terminal")][: GOOD_IN_TERMINAL + len(BROKEN) + 1]
     return Withheld(late, np.isin(paid.basket, drawn))
 

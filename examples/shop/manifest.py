@@ -16,7 +16,7 @@ from examples.shop.files import TableFile
 from examples.shop.progress import Report
 
 # Changes whenever the same parameters give another file of the same name: it is part of every key.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 # Changes whenever there are more or fewer files: a folder of others is made again, and what it had keeps its keys.
 FILES_VERSION = 2
 PROMOTIONS = "marketing.promotions"

@@ -1,4 +1,4 @@
-"""Orders and their lines, which are real, and payments, which are simulated to the cent of the baskets."""
+"""Orders and their lines, which are real, and payments, which are simulated to the cent of what is owed for them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -111,16 +111,16 @@ NO_FAULTS = PaymentFaults(np.empty(0, np.int64), np.empty(0, np.int64))
 def draw_faults(baskets: Baskets, seed: int, short: int = 6, twice: int = 5) -> PaymentFaults:
     """The baskets whose payment is wrong, drawn among those of ten dollars and more."""
     order = lottery(baskets.order, seed, "payment fault")
-    order = order[baskets.amount[order] >= 1000]
+    order = order[baskets.owed[order] >= 1000]
     return PaymentFaults(np.sort(order[:short]), np.sort(order[short : short + twice]))
 
 
 def payments(baskets: Baskets, channel: np.ndarray, faults: PaymentFaults, seed: int) -> Payments:
-    """One payment a basket, sometimes two, that come to the sum of all its lines; none where that is nothing.
+    """One payment a basket, sometimes two, that come to what the customer owes of it; none where that is nothing.
 
     Where a card is refused first, a failed payment stands before the one that is captured.
     """
-    order, amount = baskets.order, baskets.amount
+    order, amount = baskets.order, baskets.owed
     is_store = channel == "store"
     is_faulty = np.isin(np.arange(len(order)), np.concatenate([faults.short, faults.twice]))
     is_split = (share(order, seed, "split") < 0.05) & (amount >= SPLIT_FROM) & ~is_faulty

@@ -53,6 +53,17 @@ def test_customers_and_coupons_come_out(full: MadeShop) -> None:
     assert sum(one in late for one in unknown) == 8
 
 
+def test_nobody_is_given_back_what_a_coupon_paid(full: MadeShop) -> None:
+    table = pq.read_table(full.folder / "order_lines.parquet")
+    table = table.filter(pc.greater(table["coupon_discount"], Decimal("0.00")))
+    lines = {(line["order_id"], line["product_id"]): line for line in table.to_pylist()}
+    back = [row for row in full.rows("returns.ndjson") if (row["order_id"], row["product_id"]) in lines]
+    assert back
+    for row in back:
+        line = lines[row["order_id"], row["product_id"]]
+        assert Decimal(row["refund_amount"]) <= max(line["sales_amount"] - line["coupon_discount"], Decimal(0))
+
+
 def test_about_one_basket_in_twelve_came_by_web_and_one_in_twenty_five_by_app(full: MadeShop) -> None:
     channel = np.array(pq.read_table(full.folder / "orders.parquet")["channel"].to_pylist())
     assert 0.07 < np.mean(channel == "web") < 0.09

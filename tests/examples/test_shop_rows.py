@@ -113,10 +113,16 @@ def test_another_seed_changes_the_simulated_and_keeps_the_real(
     assert other.column("customers.ndjson", "last_name") != small.column("customers.ndjson", "last_name")
 
 
-def test_payments_come_to_the_cent_of_the_baskets_but_for_the_faults_that_are_counted(small: MadeShop) -> None:
-    due: dict[int, Decimal] = defaultdict(Decimal)
+def owed(small: MadeShop) -> dict[int, Decimal]:
+    """What the customer owes for each basket: its lines less the makers' coupons, which pay nothing out."""
+    found: dict[int, Decimal] = defaultdict(Decimal)
     for line in small.rows("order_lines.parquet"):
-        due[line["order_id"]] += line["sales_amount"]
+        found[line["order_id"]] += line["sales_amount"] - line["coupon_discount"]
+    return {order: max(amount, Decimal(0)) for order, amount in found.items()}
+
+
+def test_payments_come_to_the_cent_of_what_is_owed_but_for_the_faults_that_are_counted(small: MadeShop) -> None:
+    due = owed(small)
     paid: dict[int, Decimal] = defaultdict(Decimal)
     for name in ("payments.parquet", "payments_2017-11-24.csv"):
         for row in small.rows(name):
@@ -147,9 +153,7 @@ def test_payments_come_to_the_cent_of_the_baskets_but_for_the_faults_that_are_co
 
 def test_a_refused_payment_is_the_baskets_own_when_mended(small: MadeShop) -> None:
     """Mending a row of the terminal's takes away the difference it makes, and makes no other."""
-    due: dict[str, Decimal] = defaultdict(Decimal)
-    for line in small.rows("order_lines.parquet"):
-        due[str(line["order_id"])] += line["sales_amount"]
+    due = {str(order): amount for order, amount in owed(small).items()}
     said = {kind["kind"]: kind["where"][0] for kind in small.faults["files"]["payments_terminal.csv"]["kinds"]}
     rows = [row.split(",") for row in (small.folder / "payments_terminal.csv").read_text().splitlines()[1:]]
     three_decimals, negative = (rows[said[kind] - 1] for kind in ("an amount with three decimals", "a negative amount"))

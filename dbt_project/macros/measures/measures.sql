@@ -77,6 +77,16 @@ cast({{ quotient(sales_amount, orders_with_lines) }} as numeric(18, 2))
 cast({{ sales_amount }} - {{ cost_amount }} as numeric(18, 2))
 {%- endmacro %}
 
+{#- The customer's part of what was sold, of one order. No coupon pays out. -#}
+{% macro customer_due(sales_amount, coupon_discount) -%}
+cast(
+    case
+        when {{ sales_amount }} > {{ coupon_discount }} then {{ sales_amount }} - {{ coupon_discount }}
+        else 0
+    end as numeric(18, 2)
+)
+{%- endmacro %}
+
 {% macro net_revenue(sales_amount, returned_amount) -%}
 cast({{ sales_amount }} - {{ returned_amount }} as numeric(18, 2))
 {%- endmacro %}

@@ -90,7 +90,8 @@ cancelled as (
 ),
 
 -- Returns count in the month in which the goods came back. What came back of a
--- cancelled order takes nothing from sales, for it never was one.
+-- cancelled order takes nothing from sales, for it never was one. What came back
+-- damaged is not on the shelf again: its cost stays spent.
 return_lines as (
 
     select
@@ -100,9 +101,12 @@ return_lines as (
         {{ in_base_currency(
             'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
         ) | indent(8) }} as refund_amount,
-        {{ cost_of_goods(
-            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
-        ) | indent(8) }} as cost_amount
+        case
+            when returns.return_reason = 'damaged' then 0
+            else {{ cost_of_goods(
+                'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
+            ) | indent(12) }}
+        end as cost_amount
     from returns
     inner join orders on returns.order_id = orders.order_id
     inner join products on returns.product_key = products.product_key
