@@ -10,6 +10,12 @@ sales as (
 
 ),
 
+dates as (
+
+    select * from {{ ref('dim_dates') }}
+
+),
+
 order_totals as (
 
     select
@@ -39,27 +45,80 @@ sales_totals as (
 
 customer_months as (
 
-    select distinct
+    select
         customer_id,
-        {{ first_day_of('month', 'order_date') }} as order_month
+        {{ first_day_of('month', 'order_date') }} as order_month,
+        max(order_date) as last_order_date
     from orders
     where
         not is_cancelled
         and customer_id is not null
+    group by
+        customer_id,
+        {{ first_day_of('month', 'order_date') }}
 
 ),
 
--- Of all customers in all months, those who ordered in the next month, too: of
--- months whose next one is over, for the current month is not all told.
+-- The months for which the customer's last order until then is of this one.
+spans as (
+
+    select
+        customer_id,
+        order_month,
+        last_order_date,
+        lead(order_month) over (partition by customer_id order by order_month asc nulls last) as next_order_month
+    from customer_months
+
+),
+
+months as (
+
+    select
+        date_day as month_start,
+        {{ add_days('-1', add_months(1, 'date_day')) }} as month_end
+    from dates
+    where date_day = month_start
+
+),
+
+active_months as (
+
+    select
+        spans.customer_id,
+        months.month_start,
+        months.month_end
+    from spans
+    inner join months
+        on
+            spans.order_month <= months.month_start
+            and (spans.next_order_month is null or spans.next_order_month > months.month_start)
+    where {{ is_active_customer(days_between('spans.last_order_date', 'months.month_end')) }}
+
+),
+
+books as (
+
+    select min(order_date) as first_day
+    from orders
+    where not is_cancelled
+
+),
+
+-- Who skips a month is not gone: of the customers who were active at the end of a month, those
+-- who still were at the end of the next. Of months whose next one is over, for the current month
+-- is not all told; and not of the first ones, where nobody can have become inactive yet.
 retention as (
 
     select {{ retention_rate('count(next_months.customer_id)', 'count(*)') }} as monthly_retention_rate
-    from customer_months
-    left join customer_months as next_months
+    from active_months
+    cross join books
+    left join active_months as next_months
         on
-            customer_months.customer_id = next_months.customer_id
-            and {{ months_between('customer_months.order_month', 'next_months.order_month') }} = 1
-    where {{ months_between('customer_months.order_month', as_of_date()) }} > 1
+            active_months.customer_id = next_months.customer_id
+            and {{ months_between('active_months.month_start', 'next_months.month_start') }} = 1
+    where
+        {{ months_between('active_months.month_start', as_of_date()) }} > 1
+        and {{ days_between('books.first_day', 'active_months.month_end') }} >= {{ active_customer_days() }} - 1
 
 ),
 
@@ -71,7 +130,11 @@ customers as (
         order_totals.first_order_date,
         order_totals.last_order_date,
         {{ is_active_customer(days_between('order_totals.last_order_date', as_of_date())) }} as is_active,
-        1 + {{ months_between('order_totals.cohort_month', as_of_date()) }} as months_as_customer,
+        cast(
+            greatest(
+                1, {{ quotient(days_between('order_totals.first_order_date', as_of_date()) ~ ' + 1', '30.4375') }}
+            ) as numeric(9, 2)
+        ) as months_as_customer,
         order_totals.order_count,
         {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
         cast(
