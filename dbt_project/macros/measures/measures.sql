@@ -138,6 +138,11 @@ count(distinct {{ customer_id }})
 {{ ratio(customers_kept, customers) }}
 {%- endmacro %}
 
+{#- `books_begin`: day of the first of all orders. -#}
+{% macro is_first_order_known(registered_on, books_begin) -%}
+coalesce({{ registered_on }} >= {{ books_begin }}, false)
+{%- endmacro %}
+
 {#- Which fifth of all rows a row is in by the value, 1 to 5, which is the highest. By rank and not by ntile:
     equals are in one fifth, the lowest that any of them reaches, whatever order they are read in. -#}
 {% macro fifth(value) -%}

@@ -98,9 +98,7 @@ active_months as (
 
 books as (
 
-    select min(order_date) as first_day
-    from orders
-    where not is_cancelled
+    select min(order_date) as books_begin from orders
 
 ),
 
@@ -118,7 +116,7 @@ retention as (
             and {{ months_between('active_months.month_start', 'next_months.month_start') }} = 1
     where
         {{ months_between('active_months.month_start', as_of_date()) }} > 1
-        and {{ days_between('books.first_day', 'active_months.month_end') }} >= {{ active_customer_days() }} - 1
+        and {{ days_between('books.books_begin', 'active_months.month_end') }} >= {{ active_customer_days() }} - 1
 
 ),
 

@@ -148,6 +148,12 @@ order_amounts as (
 
 ),
 
+books as (
+
+    select min(order_date) as books_begin from orders
+
+),
+
 -- Of two orders at one moment the lower number is the earlier one.
 order_numbers as (
 
@@ -190,7 +196,11 @@ select
     customers.home_region,
     customers.home_country_code,
     order_numbers.customer_order_number,
-    order_numbers.customer_order_number = 1 as is_first_order,
+    case
+        when order_numbers.customer_order_number > 1 then false
+        when {{ is_first_order_known('customer_segments.registered_on', 'books.books_begin') }}
+            then order_numbers.customer_order_number = 1
+    end as is_first_order,
     {{ days_between('order_numbers.previous_order_date', 'orders.order_date') }} as days_since_previous_order,
     orders.has_lines,
     orders.line_count,
@@ -234,6 +244,7 @@ inner join order_amounts on orders.order_id = order_amounts.order_id
 inner join customers on orders.customer_key = customers.customer_key
 inner join locations on orders.location_key = locations.location_key
 inner join fulfilment on orders.order_id = fulfilment.order_id
+cross join books
 left join customer_segments on orders.customer_id = customer_segments.customer_id
 left join paid on orders.order_id = paid.order_id
 left join returned on orders.order_id = returned.order_id
