@@ -10,6 +10,24 @@ sales as (
 
 ),
 
+returns as (
+
+    select * from {{ ref('fct_returns') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_products') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('fct_exchange_rates') }}
+
+),
+
 dates as (
 
     select * from {{ ref('dim_dates') }}
@@ -39,6 +57,45 @@ sales_totals as (
         {{ net_sales() }} as sales_amount,
         {{ known_total('cost_amount') }} as cost_amount
     from sales
+    group by customer_id
+
+),
+
+return_lines as (
+
+    select
+        orders.customer_id,
+        {{ in_base_currency(
+            'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
+        ) | indent(8) }} as refund_amount,
+        {{ returned_cost_of_goods(
+            'returns.return_reason',
+            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
+        ) | indent(8) }} as cost_amount
+    from returns
+    inner join orders on returns.order_id = orders.order_id
+    inner join products on returns.product_key = products.product_key
+    left join exchange_rates as refund_rates
+        on
+            returns.currency_code = refund_rates.currency_code
+            and returns.return_date = refund_rates.date_day
+    left join exchange_rates as cost_rates
+        on
+            products.currency_code = cost_rates.currency_code
+            and orders.order_date = cost_rates.date_day
+    where
+        not orders.is_cancelled
+        and orders.customer_id is not null
+
+),
+
+return_totals as (
+
+    select
+        customer_id,
+        {{ known_total('refund_amount') }} as returned_amount,
+        {{ known_total('cost_amount') }} as returned_cost_amount
+    from return_lines
     group by customer_id
 
 ),
@@ -138,10 +195,20 @@ customers as (
         cast(
             case when sales_totals.customer_id is null then 0 else sales_totals.cost_amount end as numeric(18, 2)
         ) as cost_amount,
+        cast(
+            case when return_totals.customer_id is null then 0 else return_totals.returned_amount end as numeric(18, 2)
+        ) as returned_amount,
+        cast(
+            case
+                when return_totals.customer_id is null then 0
+                else return_totals.returned_cost_amount
+            end as numeric(18, 2)
+        ) as returned_cost_amount,
         retention.monthly_retention_rate,
         {{ monthly_discount_rate() }} as monthly_discount_rate
     from order_totals
     left join sales_totals on order_totals.customer_id = sales_totals.customer_id
+    left join return_totals on order_totals.customer_id = return_totals.customer_id
     cross join retention
 
 ),
@@ -150,7 +217,9 @@ valued as (
 
     select
         customer_id,
-        {{ margin('sales_amount', 'cost_amount') }} as margin_amount
+        {{ gross_profit(
+            'sales_amount', 'returned_amount', 'cost_amount', 'returned_cost_amount'
+        ) }} as gross_profit_amount
     from customers
 
 ),
@@ -160,14 +229,14 @@ projected as (
 
     select
         customers.customer_id,
-        valued.margin_amount,
+        valued.gross_profit_amount,
         cast(
-            {{ quotient('valued.margin_amount', 'customers.months_as_customer') }} as numeric(18, 2)
-        ) as monthly_margin_amount,
+            {{ quotient('valued.gross_profit_amount', 'customers.months_as_customer') }} as numeric(18, 2)
+        ) as monthly_gross_profit_amount,
         case
             when customers.is_active
                 then {{ projected_value(
-                    quotient('valued.margin_amount', 'customers.months_as_customer'),
+                    quotient('valued.gross_profit_amount', 'customers.months_as_customer'),
                     'customers.monthly_retention_rate',
                     'customers.monthly_discount_rate'
                 ) | indent(16) }}
@@ -188,9 +257,11 @@ select
     customers.months_as_customer,
     customers.order_count,
     customers.sales_amount,
+    customers.returned_amount,
     customers.cost_amount,
-    projected.margin_amount,
-    projected.monthly_margin_amount,
+    customers.returned_cost_amount,
+    projected.gross_profit_amount,
+    projected.monthly_gross_profit_amount,
     customers.monthly_retention_rate,
     customers.monthly_discount_rate,
     cast(projected.projected_value_amount as numeric(18, 2)) as projected_value_amount
