@@ -21,8 +21,7 @@ expected as (
         channel,
         count(case when not is_cancelled then order_id end) as order_count,
         count(case when not is_cancelled and has_lines then order_id end) as orders_with_lines,
-        count(case when is_cancelled then order_id end) as cancelled_order_count,
-        coalesce(sum(case when not is_cancelled then units end), 0) as units
+        count(case when is_cancelled then order_id end) as cancelled_order_count
     from orders
     group by
         order_date,
@@ -35,5 +34,4 @@ expected as (
     'order_count',
     'orders_with_lines',
     'cancelled_order_count',
-    'units',
 ]) }}

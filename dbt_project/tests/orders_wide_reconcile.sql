@@ -13,7 +13,6 @@ with made as (
         line_count,
         ordered_amount,
         sales_amount,
-        units,
         cost_amount,
         return_count,
         returned_amount,
@@ -51,7 +50,6 @@ lines_sold as (
     select
         order_id,
         sum(sales_amount) as sales_amount,
-        sum(quantity) as units,
         {{ known_total('cost_amount') }} as cost_amount
     from {{ ref('fct_sales_costed') }}
     group by order_id
@@ -106,7 +104,6 @@ expected as (
         orders.line_count,
         orders.sales_amount as ordered_amount,
         coalesce(lines_sold.sales_amount, 0) as sales_amount,
-        coalesce(lines_sold.units, 0) as units,
         case when orders.is_cancelled then 0 else lines_sold.cost_amount end as cost_amount,
         coalesce(slips.return_count, 0) as return_count,
         case when slips.order_id is null then 0 else slips.returned_amount end as returned_amount,
@@ -127,7 +124,6 @@ expected as (
     'line_count',
     'ordered_amount',
     'sales_amount',
-    'units',
     'cost_amount',
     'return_count',
     'returned_amount',

@@ -11,8 +11,18 @@
     'coupon_discount',
 ] %}
 {% set amounts = ['sales_amount', 'retail_discount', 'coupon_match_discount', 'coupon_discount'] %}
-{% set shown_by = ['fct_sales', 'sales_daily', 'product_performance', 'orders_daily', 'orders_wide', 'customer_360'] %}
+{% set shown_by = [
+    'fct_sales',
+    'sales_daily',
+    'product_performance',
+    'revenue_bridge_monthly',
+    'orders_daily',
+    'orders_wide',
+    'customer_360',
+] %}
+{% set without_units = ['orders_daily', 'orders_wide', 'customer_360'] %}
 {% set of_discount_as_a_whole = ['orders_daily', 'customer_360'] %}
+{% set of_discount_in_parts = ['revenue_bridge_monthly'] %}
 
 with order_lines as (
 
@@ -77,18 +87,19 @@ expected as (
 
 ),
 
--- orders_daily and customer_360 show the shop's own discount and not its parts.
+-- orders_daily and customer_360 show the shop's own discount and not its parts, the bridge its parts.
 shown as (
 
     {% for model in shown_by -%}
     {% set own = 'null' if model in of_discount_as_a_whole -%}
+    {% set quantity = 'quantity' if model == 'fct_sales' else 'units' -%}
     select
         '{{ model }}' as table_name,
-        {{ units_sold('quantity' if model == 'fct_sales' else 'units') }} as units,
+        {{ 'null' if model in without_units else units_sold(quantity) }} as units,
         {{ total_amount('gross_amount') }} as gross_amount,
         {{ own or total_amount('retail_discount') }} as retail_discount,
         {{ own or total_amount('coupon_match_discount') }} as coupon_match_discount,
-        {{ total_amount('discount_amount') }} as discount_amount,
+        {{ 'null' if model in of_discount_in_parts else total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount
     from {{ ref(model) }}
     {% if not loop.last %}

@@ -72,6 +72,14 @@ cast({{ quotient(sales_amount, orders_with_lines) }} as numeric(18, 2))
 {{ in_base_currency('cast(' ~ units ~ ' as numeric(18, 0)) * ' ~ unit_cost, currency_code, rate) }}
 {%- endmacro %}
 
+{#- The same of goods that came back, 0 of what is spoilt: nobody can sell that again. -#}
+{% macro returned_cost_of_goods(return_reason, units, unit_cost, currency_code, rate) -%}
+case
+    when {{ return_reason }} = 'damaged' then 0
+    else {{ cost_of_goods(units, unit_cost, currency_code, rate) | indent(4) }}
+end
+{%- endmacro %}
+
 {#- Of one row or of sums: the measure is additive. NULL where the cost is not known. -#}
 {% macro margin(sales_amount, cost_amount) -%}
 cast({{ sales_amount }} - {{ cost_amount }} as numeric(18, 2))
@@ -155,6 +163,11 @@ count(distinct {{ customer_id }})
 
 {% macro retention_rate(customers_kept, customers) -%}
 {{ ratio(customers_kept, customers) }}
+{%- endmacro %}
+
+{#- `books_begin`: day of the first of all orders. -#}
+{% macro is_first_order_known(registered_on, books_begin) -%}
+coalesce({{ registered_on }} >= {{ books_begin }}, false)
 {%- endmacro %}
 
 {#- Which fifth of all rows a row is in by the value, 1 to 5, which is the highest. By rank and not by ntile:

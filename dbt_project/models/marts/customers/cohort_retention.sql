@@ -16,6 +16,19 @@ dates as (
 
 ),
 
+known_customers as (
+
+    select * from {{ ref('dim_customers') }}
+    where is_current
+
+),
+
+books as (
+
+    select min(order_date) as books_begin from orders
+
+),
+
 -- The unknown customer has no first order. Of two orders at one moment the lower number is the earlier one.
 numbered_orders as (
 
@@ -34,7 +47,7 @@ numbered_orders as (
 
 ),
 
-customers as (
+first_months as (
 
     select
         customer_id,
@@ -45,13 +58,30 @@ customers as (
 
 ),
 
+-- Old customers stand apart: the month in which the books first see them is not that in which they came.
+customers as (
+
+    select
+        first_months.customer_id,
+        first_months.cohort_month,
+        {{ is_first_order_known('known_customers.registered_on', 'books.books_begin') }} as is_first_order_known,
+        first_months.repeat_month
+    from first_months
+    inner join known_customers on first_months.customer_id = known_customers.customer_id
+    cross join books
+
+),
+
 cohorts as (
 
     select
         cohort_month,
+        is_first_order_known,
         count(*) as customers
     from customers
-    group by cohort_month
+    group by
+        cohort_month,
+        is_first_order_known
 
 ),
 
@@ -59,6 +89,7 @@ order_months as (
 
     select
         customers.cohort_month,
+        customers.is_first_order_known,
         numbered_orders.order_month,
         {{ active_customers('numbered_orders.customer_id') }} as active_customers,
         count(*) as order_count
@@ -66,6 +97,7 @@ order_months as (
     inner join customers on numbered_orders.customer_id = customers.customer_id
     group by
         customers.cohort_month,
+        customers.is_first_order_known,
         numbered_orders.order_month
 
 ),
@@ -87,12 +119,14 @@ sales_months as (
 
     select
         customers.cohort_month,
+        customers.is_first_order_known,
         customer_sales.order_month,
         {{ net_sales('customer_sales.sales_amount') }} as sales_amount
     from customer_sales
     inner join customers on customer_sales.customer_id = customers.customer_id
     group by
         customers.cohort_month,
+        customers.is_first_order_known,
         customer_sales.order_month
 
 ),
@@ -101,12 +135,14 @@ repeat_months as (
 
     select
         cohort_month,
+        is_first_order_known,
         repeat_month,
         count(*) as customers
     from customers
     where repeat_month is not null
     group by
         cohort_month,
+        is_first_order_known,
         repeat_month
 
 ),
@@ -140,6 +176,7 @@ cells as (
 
     select
         cohorts.cohort_month,
+        cohorts.is_first_order_known,
         months.order_month,
         cohorts.customers,
         coalesce(order_months.active_customers, 0) as active_customers,
@@ -151,14 +188,17 @@ cells as (
     left join order_months
         on
             cohorts.cohort_month = order_months.cohort_month
+            and cohorts.is_first_order_known = order_months.is_first_order_known
             and months.order_month = order_months.order_month
     left join sales_months
         on
             cohorts.cohort_month = sales_months.cohort_month
+            and cohorts.is_first_order_known = sales_months.is_first_order_known
             and months.order_month = sales_months.order_month
     left join repeat_months
         on
             cohorts.cohort_month = repeat_months.cohort_month
+            and cohorts.is_first_order_known = repeat_months.is_first_order_known
             and months.order_month = repeat_months.repeat_month
 
 ),
@@ -167,18 +207,19 @@ running as (
 
     select
         cohort_month,
+        is_first_order_known,
         order_month,
         customers,
         active_customers,
         order_count,
         sales_amount,
         cast(sum(new_repeat_customers) over (
-            partition by cohort_month
+            partition by cohort_month, is_first_order_known
             order by order_month asc nulls last
             rows between unbounded preceding and current row
         ) as bigint) as repeat_customers,
         cast(sum(sales_amount) over (
-            partition by cohort_month
+            partition by cohort_month, is_first_order_known
             order by order_month asc nulls last
             rows between unbounded preceding and current row
         ) as numeric(18, 2)) as sales_amount_to_date
@@ -188,6 +229,7 @@ running as (
 
 select
     cohort_month,
+    is_first_order_known,
     {{ months_between('cohort_month', 'order_month') }} as months_since,
     order_month,
     {{ first_day_of('month', as_of_date()) }} > order_month as is_month_over,

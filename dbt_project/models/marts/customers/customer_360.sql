@@ -55,7 +55,6 @@ category_totals as (
     select
         {{ surrogate_key(['sales.customer_id']) }} as customer_durable_key,
         products.category,
-        {{ units_sold('sales.quantity') }} as units,
         {{ total_amount('sales.gross_amount') }} as gross_amount,
         {{ total_amount('sales.discount_amount') }} as discount_amount,
         {{ total_amount('sales.coupon_discount') }} as coupon_discount,
@@ -72,7 +71,6 @@ sales_totals as (
 
     select
         customer_durable_key,
-        {{ units_sold('units') }} as units,
         {{ total_amount('gross_amount') }} as gross_amount,
         {{ total_amount('discount_amount') }} as discount_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
@@ -201,7 +199,6 @@ select
     {{ is_active_customer(days_between('order_totals.last_order_date', as_of_date())) }} as is_active,
     coalesce(order_totals.order_count, 0) as order_count,
     cast(coalesce(order_totals.orders_with_lines, 0) as bigint) as orders_with_lines,
-    coalesce(sales_totals.units, 0) as units,
     {{ total_or_zero('sales_totals.gross_amount') }} as gross_amount,
     {{ total_or_zero('sales_totals.discount_amount') }} as discount_amount,
     {{ total_or_zero('sales_totals.coupon_discount') }} as coupon_discount,

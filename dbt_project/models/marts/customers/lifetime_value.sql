@@ -10,6 +10,30 @@ sales as (
 
 ),
 
+returns as (
+
+    select * from {{ ref('fct_returns') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_products') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('fct_exchange_rates') }}
+
+),
+
+dates as (
+
+    select * from {{ ref('dim_dates') }}
+
+),
+
 order_totals as (
 
     select
@@ -37,29 +61,119 @@ sales_totals as (
 
 ),
 
+return_lines as (
+
+    select
+        orders.customer_id,
+        {{ in_base_currency(
+            'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
+        ) | indent(8) }} as refund_amount,
+        {{ returned_cost_of_goods(
+            'returns.return_reason',
+            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
+        ) | indent(8) }} as cost_amount
+    from returns
+    inner join orders on returns.order_id = orders.order_id
+    inner join products on returns.product_key = products.product_key
+    left join exchange_rates as refund_rates
+        on
+            returns.currency_code = refund_rates.currency_code
+            and returns.return_date = refund_rates.date_day
+    left join exchange_rates as cost_rates
+        on
+            products.currency_code = cost_rates.currency_code
+            and orders.order_date = cost_rates.date_day
+    where
+        not orders.is_cancelled
+        and orders.customer_id is not null
+
+),
+
+return_totals as (
+
+    select
+        customer_id,
+        {{ known_total('refund_amount') }} as returned_amount,
+        {{ known_total('cost_amount') }} as returned_cost_amount
+    from return_lines
+    group by customer_id
+
+),
+
 customer_months as (
 
-    select distinct
+    select
         customer_id,
-        {{ first_day_of('month', 'order_date') }} as order_month
+        {{ first_day_of('month', 'order_date') }} as order_month,
+        max(order_date) as last_order_date
     from orders
     where
         not is_cancelled
         and customer_id is not null
+    group by
+        customer_id,
+        {{ first_day_of('month', 'order_date') }}
 
 ),
 
--- Of all customers in all months, those who ordered in the next month, too: of
--- months whose next one is over, for the current month is not all told.
+-- The months for which the customer's last order until then is of this one.
+spans as (
+
+    select
+        customer_id,
+        order_month,
+        last_order_date,
+        lead(order_month) over (partition by customer_id order by order_month asc nulls last) as next_order_month
+    from customer_months
+
+),
+
+months as (
+
+    select
+        date_day as month_start,
+        {{ add_days('-1', add_months(1, 'date_day')) }} as month_end
+    from dates
+    where date_day = month_start
+
+),
+
+active_months as (
+
+    select
+        spans.customer_id,
+        months.month_start,
+        months.month_end
+    from spans
+    inner join months
+        on
+            spans.order_month <= months.month_start
+            and (spans.next_order_month is null or spans.next_order_month > months.month_start)
+    where {{ is_active_customer(days_between('spans.last_order_date', 'months.month_end')) }}
+
+),
+
+books as (
+
+    select min(order_date) as books_begin from orders
+
+),
+
+-- Who skips a month is not gone: of the customers who were active at the end of a month, those
+-- who still were at the end of the next. Of months whose next one is over, for the current month
+-- is not all told; and not of the first ones, where nobody can have become inactive yet.
 retention as (
 
     select {{ retention_rate('count(next_months.customer_id)', 'count(*)') }} as monthly_retention_rate
-    from customer_months
-    left join customer_months as next_months
+    from active_months
+    cross join books
+    left join active_months as next_months
         on
-            customer_months.customer_id = next_months.customer_id
-            and {{ months_between('customer_months.order_month', 'next_months.order_month') }} = 1
-    where {{ months_between('customer_months.order_month', as_of_date()) }} > 1
+            active_months.customer_id = next_months.customer_id
+            and {{ months_between('active_months.month_start', 'next_months.month_start') }} = 1
+    where
+        {{ months_between('active_months.month_start', as_of_date()) }} > 1
+        and {{ days_between('books.books_begin', 'active_months.month_end') }} >= {{ active_customer_days() }} - 1
 
 ),
 
@@ -71,16 +185,30 @@ customers as (
         order_totals.first_order_date,
         order_totals.last_order_date,
         {{ is_active_customer(days_between('order_totals.last_order_date', as_of_date())) }} as is_active,
-        1 + {{ months_between('order_totals.cohort_month', as_of_date()) }} as months_as_customer,
+        cast(
+            greatest(
+                1, {{ quotient(days_between('order_totals.first_order_date', as_of_date()) ~ ' + 1', '30.4375') }}
+            ) as numeric(9, 2)
+        ) as months_as_customer,
         order_totals.order_count,
         {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
         cast(
             case when sales_totals.customer_id is null then 0 else sales_totals.cost_amount end as numeric(18, 2)
         ) as cost_amount,
+        cast(
+            case when return_totals.customer_id is null then 0 else return_totals.returned_amount end as numeric(18, 2)
+        ) as returned_amount,
+        cast(
+            case
+                when return_totals.customer_id is null then 0
+                else return_totals.returned_cost_amount
+            end as numeric(18, 2)
+        ) as returned_cost_amount,
         retention.monthly_retention_rate,
         {{ monthly_discount_rate() }} as monthly_discount_rate
     from order_totals
     left join sales_totals on order_totals.customer_id = sales_totals.customer_id
+    left join return_totals on order_totals.customer_id = return_totals.customer_id
     cross join retention
 
 ),
@@ -89,7 +217,9 @@ valued as (
 
     select
         customer_id,
-        {{ margin('sales_amount', 'cost_amount') }} as margin_amount
+        {{ gross_profit(
+            'sales_amount', 'returned_amount', 'cost_amount', 'returned_cost_amount'
+        ) }} as gross_profit_amount
     from customers
 
 ),
@@ -99,14 +229,14 @@ projected as (
 
     select
         customers.customer_id,
-        valued.margin_amount,
+        valued.gross_profit_amount,
         cast(
-            {{ quotient('valued.margin_amount', 'customers.months_as_customer') }} as numeric(18, 2)
-        ) as monthly_margin_amount,
+            {{ quotient('valued.gross_profit_amount', 'customers.months_as_customer') }} as numeric(18, 2)
+        ) as monthly_gross_profit_amount,
         case
             when customers.is_active
                 then {{ projected_value(
-                    quotient('valued.margin_amount', 'customers.months_as_customer'),
+                    quotient('valued.gross_profit_amount', 'customers.months_as_customer'),
                     'customers.monthly_retention_rate',
                     'customers.monthly_discount_rate'
                 ) | indent(16) }}
@@ -127,9 +257,11 @@ select
     customers.months_as_customer,
     customers.order_count,
     customers.sales_amount,
+    customers.returned_amount,
     customers.cost_amount,
-    projected.margin_amount,
-    projected.monthly_margin_amount,
+    customers.returned_cost_amount,
+    projected.gross_profit_amount,
+    projected.monthly_gross_profit_amount,
     customers.monthly_retention_rate,
     customers.monthly_discount_rate,
     cast(projected.projected_value_amount as numeric(18, 2)) as projected_value_amount

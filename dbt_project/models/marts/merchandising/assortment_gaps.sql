@@ -1,8 +1,11 @@
+-- An order placed online has the store that looks after the customer, and is packed elsewhere as
+-- a rule: it tells nothing of what stands on the store's shelves.
 with sales as (
 
     select * from {{ ref('fct_sales') }}
     where
         quantity > 0
+        and channel = 'store'
         and order_date > {{ add_days('- ' ~ var('assortment_days', 91), as_of_date()) }}
         and order_date <= {{ as_of_date() }}
 

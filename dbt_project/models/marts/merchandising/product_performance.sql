@@ -11,6 +11,18 @@ sales as (
 
 ),
 
+returns as (
+
+    select * from {{ ref('fct_returns') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+),
+
 exchange_rates as (
 
     select * from {{ ref('fct_exchange_rates') }}
@@ -35,6 +47,36 @@ line_totals as (
         {{ net_sales() }} as sales_amount,
         {{ known_total('cost_amount') }} as cost_amount
     from sales
+    group by product_id
+
+),
+
+-- What came back of a cancelled order takes nothing from sales, for it never was one.
+return_lines as (
+
+    select
+        returns.product_id,
+        returns.quantity,
+        {{ in_base_currency(
+            'returns.refund_amount', 'returns.currency_code', 'exchange_rates.rate_to_base'
+        ) | indent(8) }} as refund_amount
+    from returns
+    inner join orders on returns.order_id = orders.order_id
+    left join exchange_rates
+        on
+            returns.currency_code = exchange_rates.currency_code
+            and returns.return_date = exchange_rates.date_day
+    where not orders.is_cancelled
+
+),
+
+return_totals as (
+
+    select
+        {{ surrogate_key(['product_id']) }} as product_durable_key,
+        {{ units_sold() }} as returned_units,
+        {{ known_total('refund_amount') }} as returned_amount
+    from return_lines
     group by product_id
 
 ),
@@ -68,9 +110,17 @@ product_totals as (
         {{ total_or_zero('line_totals.sales_amount') }} as sales_amount,
         cast(
             case when line_totals.product_durable_key is null then 0 else line_totals.cost_amount end as numeric(18, 2)
-        ) as cost_amount
+        ) as cost_amount,
+        coalesce(return_totals.returned_units, 0) as returned_units,
+        cast(
+            case
+                when return_totals.product_durable_key is null then 0
+                else return_totals.returned_amount
+            end as numeric(18, 2)
+        ) as returned_amount
     from products
     left join line_totals on products.product_durable_key = line_totals.product_durable_key
+    left join return_totals on products.product_durable_key = return_totals.product_durable_key
     left join exchange_rates
         on
             products.currency_code = exchange_rates.currency_code
@@ -142,6 +192,8 @@ select
     {{ discount_share('product_totals.discount_amount', 'product_totals.gross_amount') }} as discount_share,
     product_totals.coupon_discount,
     product_totals.sales_amount,
+    product_totals.returned_units,
+    product_totals.returned_amount,
     product_totals.cost_amount,
     product_margins.margin_amount,
     {{ margin_rate('product_margins.margin_amount', 'product_totals.sales_amount') }} as margin_rate,

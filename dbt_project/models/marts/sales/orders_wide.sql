@@ -56,7 +56,6 @@ sold as (
 
     select
         order_id,
-        {{ units_sold() }} as units,
         {{ total_amount('retail_discount') }} as retail_discount,
         {{ total_amount('coupon_match_discount') }} as coupon_match_discount,
         {{ total_amount('coupon_discount') }} as coupon_discount,
@@ -106,7 +105,6 @@ returns_converted as (
 
     select
         returns.order_id,
-        returns.quantity,
         {{ in_base_currency(
             'returns.refund_amount', 'returns.currency_code', 'exchange_rates.rate_to_base'
         ) | indent(8) }} as refund_amount
@@ -124,7 +122,6 @@ returned as (
     select
         order_id,
         count(*) as return_count,
-        {{ units_sold() }} as returned_units,
         {{ known_total('refund_amount') }} as returned_amount
     from returns_converted
     group by order_id
@@ -136,7 +133,6 @@ order_amounts as (
 
     select
         orders.order_id,
-        coalesce(sold.units, 0) as units,
         {{ total_or_zero('sold.retail_discount') }} as retail_discount,
         {{ total_or_zero('sold.coupon_match_discount') }} as coupon_match_discount,
         {{ total_or_zero('sold.coupon_discount') }} as coupon_discount,
@@ -145,6 +141,12 @@ order_amounts as (
         coalesce(sold.lines_with_coupon, 0) > 0 as has_coupon
     from orders
     left join sold on orders.order_id = sold.order_id
+
+),
+
+books as (
+
+    select min(order_date) as books_begin from orders
 
 ),
 
@@ -190,13 +192,16 @@ select
     customers.home_region,
     customers.home_country_code,
     order_numbers.customer_order_number,
-    order_numbers.customer_order_number = 1 as is_first_order,
+    case
+        when order_numbers.customer_order_number > 1 then false
+        when {{ is_first_order_known('customer_segments.registered_on', 'books.books_begin') }}
+            then order_numbers.customer_order_number = 1
+    end as is_first_order,
     {{ days_between('order_numbers.previous_order_date', 'orders.order_date') }} as days_since_previous_order,
     orders.has_lines,
     orders.line_count,
     orders.currency_code,
     orders.sales_amount as ordered_amount,
-    order_amounts.units,
     {{ gross_sales(
         'order_amounts.sales_amount', 'order_amounts.retail_discount', 'order_amounts.coupon_match_discount'
     ) }} as gross_amount,
@@ -215,7 +220,6 @@ select
         when paid.first_method <> paid.last_method then 'several'
     end as payment_method,
     coalesce(returned.return_count, 0) as return_count,
-    coalesce(returned.returned_units, 0) as returned_units,
     cast(
         case when returned.order_id is null then 0 else returned.returned_amount end as numeric(18, 2)
     ) as returned_amount,
@@ -234,6 +238,7 @@ inner join order_amounts on orders.order_id = order_amounts.order_id
 inner join customers on orders.customer_key = customers.customer_key
 inner join locations on orders.location_key = locations.location_key
 inner join fulfilment on orders.order_id = fulfilment.order_id
+cross join books
 left join customer_segments on orders.customer_id = customer_segments.customer_id
 left join paid on orders.order_id = paid.order_id
 left join returned on orders.order_id = returned.order_id
