@@ -1,6 +1,7 @@
 -- The current version of every customer in dim_customers says what the crm says of
 -- them and what their orders in the erp come to. One row a customer that differs, is missing or is
--- surplus; members that the crm has not sent are left out.
+-- surplus; members that the crm has not sent are left out. Homes and former versions are held by
+-- customer_versions_are_as_sent.
 with made as (
 
     select * from {{ ref('dim_customers') }}
@@ -19,6 +20,12 @@ customers as (
 orders as (
 
     select * from {{ source_as_of('erp', 'orders') }}
+
+),
+
+bands as (
+
+    select * from {{ ref('customer_bands') }}
 
 ),
 
@@ -43,7 +50,15 @@ expected as (
         customers.status as customer_status,
         coalesce(customers.marketing_consent, false) as marketing_consent,
         coalesce(customers.age_band, 'Unknown') as age_band,
+        coalesce((
+            select bands.band_order from bands
+            where bands.attribute = 'age_band' and bands.band = customers.age_band
+        ), 0) as age_band_order,
         coalesce(customers.income_band, 'Unknown') as income_band,
+        coalesce((
+            select bands.band_order from bands
+            where bands.attribute = 'income_band' and bands.band = customers.income_band
+        ), 0) as income_band_order,
         coalesce(customers.home_ownership, 'Unknown') as home_ownership,
         coalesce(customers.marital_status, 'Unknown') as marital_status,
         coalesce(customers.household_size, 'Unknown') as household_size,
@@ -63,7 +78,9 @@ expected as (
     'customer_status',
     'marketing_consent',
     'age_band',
+    'age_band_order',
     'income_band',
+    'income_band_order',
     'home_ownership',
     'marital_status',
     'household_size',

@@ -47,7 +47,7 @@ left join {{ dimension }}s on facts.{{ dimension }}_key = {{ dimension }}s.{{ di
 left join orders on facts.order_id = orders.order_id
 {% endif -%}
 where
-    coalesce({{ dimension }}s.{{ dimension }}_id, -1) <> coalesce(facts.{{ dimension }}_id, -1)
+    {{ dimension }}s.{{ dimension }}_id is distinct from facts.{{ dimension }}_id
     or {{ dimension }}s.{{ dimension }}_key is null
     or {{ held_at }} < {{ business_date(valid_from) if kind == 'day' else valid_from }}
     or {{ held_at }} >= {{ business_date(valid_to) if kind == 'day' else valid_to }}

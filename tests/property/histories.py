@@ -105,7 +105,9 @@ class Histories:
             row = draw(st.sampled_from(self.world[name]))
             key = {column: row[column] for column in meta["primary_key"]}
             if moment := meta.get("valid_from"):
-                key[moment] = draw(st.sampled_from(_MOMENTS))
+                # Not stated, as of the row that stands (a change log's image of it), or of another time.
+                stated = draw(st.sampled_from([None, row[moment], *_MOMENTS]))
+                key |= {moment: stated} if stated else {}
             return Load(name, (key,), deletes=True)
 
         return made()

@@ -18,7 +18,7 @@
     the fact's unique_key, the dimension's number and the time (`at`, or `on` if it
     is a day):
 
-        {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']} -#}
+        {'versions_of': 'dim_customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']} -#}
 {% macro changed_keys() -%}
     {%- set changed_by = model.config.meta.get('changed_by') -%}
     {%- if execute and not changed_by -%}
@@ -81,31 +81,52 @@ select {{ names }} from {{ relation }} where _load_id in {{ loads }}
     select {{ names }} from {{ history }} where ({{ keys }}) in {{ undone }} and not ({{ is_delete() }})
 {%- endmacro %}
 
-{#- The sources that the versions of a dimension are made of, each with the column
-    of the dimension's number. -#}
+{#- The sources that the versions of a dimension are made of, as the dimension
+    itself says in its config:
+
+        meta={'versions_from': [{'source': ['erp', 'products'], 'number': 'product_id'}]}
+
+    `number` is the column by which facts name the dimension. -#}
 {% macro version_sources(dimension) -%}
-    {{ return({
-        'customers': [['crm', 'customers', 'customer_id'], ['crm', 'addresses', 'customer_id']],
-        'products': [['erp', 'products', 'product_id']],
-    }[dimension]) }}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name == dimension -%}
+        {%- if (node.config.meta or {}).get('versions_from') -%}
+            {{ return(node.config.meta.versions_from) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ exceptions.raise_compiler_error("versions_of: no model " ~ dimension ~ " with config.meta.versions_from") }}
 {%- endmacro %}
 
-{#- The keys of facts whose dimension's history has changed: those at or after the
-    earliest moment of a changed version. What is earlier points where it did, for
-    the first version holds from the beginning of time under a key that does not
-    hang on its moment. Where the first version itself is another, or a delete is
-    or was among the versions, it is all facts of the key. -#}
+{#- The keys of facts whose dimension's history has changed. A load touches a key
+    of the source by bringing a version or a delete of it, or by an entry in its
+    history. Touched are all numbers that any version of the key has ever had,
+    and of their facts those at or after the earliest moment that was touched.
+    What is earlier points where it did, for the first version holds from the
+    beginning of time under a key that does not hang on its moment. Where that was
+    the key's first moment, or a version of it was ever deleted or undone, it is
+    all facts. -#}
 {% macro changed_through(version_source, change, lower) -%}
-    {%- set source_name, table_name, number = version_source -%}
-    {%- set relation, number = source(source_name, table_name), adapter.quote(number) -%}
-    {%- set node = source_node(source_name, table_name) if execute else none -%}
-    {%- set own_keys = key_columns(node) if execute else [] -%}
+    {%- set relation = source(version_source.source[0], version_source.source[1]) -%}
+    {%- set number, history = adapter.quote(version_source.number), history_of(relation) -%}
+    {%- set node = source_node(version_source.source[0], version_source.source[1]) if execute else none -%}
+    {%- set own_keys = key_columns(node) if execute else ['null'] -%}
     {%- set moment = moment_column(node) if execute else 'null' -%}
-    {%- set keys, history = own_keys | join(', '), history_of(relation) -%}
-    {%- set wanted = [] -%}
-    {%- for column in own_keys + [number, moment] -%}{%- do wanted.append(column[1:-1]) -%}{%- endfor -%}
+    {%- set keys = own_keys | join(', ') -%}
+    {%- set wanted = (own_keys + [number, moment]) | unique | join(', ') -%}
     {%- set names = [] -%}
     {%- for column in change.key -%}{%- do names.append('facts.' ~ adapter.quote(column)) -%}{%- endfor -%}
+    {%- set loads -%}
+(select load_id from ledger.loads where seq > {{ lower }} and seq <= {{ build_upper_bound() }})
+    {%- endset -%}
+    {%- set these -%}
+({{ keys }}) in (
+    select {{ keys }} from {{ relation }} where _load_id in {{ loads }}
+    union
+    select {{ keys }} from {{ history }} where _load_id in {{ loads }}
+    union
+    select {{ keys }} from {{ history }} where _written_load_id in {{ loads }}
+)
+and _load_id not in {{ loads_after_the_bound() }}
+    {%- endset -%}
 select {{ names | join(', ') }}
 from {{ ref(change.through) }} as facts
 inner join (
@@ -115,26 +136,28 @@ inner join (
             {{ number }},
             case
                 when
-                    ({{ keys }}) in (select {{ keys }} from {{ history }} where {{ is_delete() }})
-                    or {{ moment }} <= (
-                        select min({{ moment }})
-                        from (
-                            select {{ keys }}, {{ moment }} from {{ relation }}
-                            union all
-                            select {{ keys }}, {{ moment }} from {{ history }}
-                        ) as known
-                        where
-                            {%- for key in own_keys %}
-                            {{ 'and ' if not loop.first }}known.{{ key }} = version.{{ key }}
-                            {%- endfor %}
-                    )
+                    bool_or(_was_taken_back) over versions
+                    or min({{ moment }}) filter (where _is_touched) over versions <= min({{ moment }}) over versions
                     then {{ beginning_of_time() }}
-                else {{ moment }}
+                else min({{ moment }}) filter (where _is_touched) over versions
             end as _since
         from (
-            {{ changed_since(source_name, table_name, wanted | unique | list, lower) | indent(12) }}
+            select {{ wanted }}, _load_id in {{ loads }} as _is_touched, false as _was_taken_back
+            from {{ relation }}
+            where
+                {{ these | indent(16) }}
+            union all
+            select
+                {{ wanted }},
+                _load_id in {{ loads }} or _written_load_id in {{ loads }} as _is_touched,
+                _reason in ('deleted', 'undone', 'restored') as _was_taken_back
+            from {{ history }}
+            where
+                {{ these | indent(16) }}
         ) as version
+        window versions as (partition by {{ keys }})
     ) as versions
+    where {{ number }} is not null
     group by {{ number }}
 ) as changed on facts.{{ number }} = changed.{{ number }}
 where

@@ -53,6 +53,9 @@
 {#- A node's config without what only people and other tools read. -#}
 {% macro config_that_counts(node) -%}
     {%- set counts = {'changed_by': (node.config.meta or {}).get('changed_by')} -%}
+    {%- for change in counts.changed_by or [] if change.get('versions_of') -%}
+        {%- do counts.update({change.versions_of: version_sources(change.versions_of)}) -%}
+    {%- endfor -%}
     {%- for name, value in node.config.items() if name not in ['meta', 'tags', 'docs', 'group', 'access', 'freshness'] -%}
         {%- do counts.update({name: value}) -%}
     {%- endfor -%}

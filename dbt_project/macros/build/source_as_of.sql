@@ -49,48 +49,62 @@
 {%- endmacro %}
 
 {#- Every version of a source table that stood, or stands, at the build's upper
-    bound: a subquery with the columns of source_as_of(), one row a key and moment
-    (config.meta.valid_from), for dimensions that show attributes as of a time. Of
-    two versions with one moment the one that arrived last. A key that is deleted
-    has none, whatever it had: who must be forgotten is. -#}
+    bound: a subquery with the columns of source_as_of() and _ended_at, one row a
+    key and moment (config.meta.valid_from), for dimensions that show attributes as
+    of a time. Of two versions with one moment the one that arrived last.
+
+    Which versions stand is said here and nowhere else: a version holds from its
+    moment to the next one's, or to _ended_at, the moment of the first delete that
+    ranks above it. A delete at the version's own moment was stated by nobody, or
+    by the image of the old row: it counts from when it was loaded. Where _ended_at
+    is NULL no delete ranks above the version: it is what an owner who forgets by
+    deleting takes. -#}
 {% macro source_versions(source_name, table_name) -%}
     {{ return(adapter.dispatch('source_versions', 'gatehouse')(source(source_name, table_name), source_name, table_name)) }}
 {%- endmacro %}
 
 {#- Elsewhere than beside the ledger there is no history to read: the table as it is. -#}
 {% macro default__source_versions(relation, source_name, table_name) -%}
-(select * from {{ relation }})
+(select *, cast(null as timestamp) as _ended_at from {{ relation }})
 {%- endmacro %}
 
 {% macro postgres__source_versions(relation, source_name, table_name) -%}
     {%- if not execute or relation.is_cte -%}
-        {{ return('(select * from ' ~ relation ~ ')') }}
+        {{ return('(select *, cast(null as timestamp with time zone) as _ended_at from ' ~ relation ~ ')') }}
     {%- endif -%}
     {%- set node = source_node(source_name, table_name) -%}
     {%- set columns = staging_columns(node) | join(', ') -%}
-    {%- set keys = key_columns(node) | join(', ') -%}
+    {%- set keys, moment = key_columns(node) | join(', '), moment_column(node) -%}
     {%- set later = loads_after_the_bound() -%}
 (
-    select {{ columns }}
+    select {{ columns }}, cast(null as timestamp with time zone) as _ended_at
     from {{ relation }}
     where
         ({{ keys }}) not in (select {{ keys }} from {{ history_of(relation) }})
         and _load_id not in {{ later }}
     union all
-    select {{ columns }}
+    select {{ columns }}, _ended_at
     from (
         {{ versions_arrived_by_the_bound(relation, node, '(' ~ keys ~ ') in (select ' ~ keys ~ ' from ' ~ history_of(relation) ~ ')') | indent(8) }}
 
         select
             *,
             row_number() over (
-                partition by {{ keys }}, {{ moment_column(node) }} order by _arrived_load_id desc, _arrived_row desc
+                partition by {{ keys }}, {{ moment }}, _is_delete order by _arrived_load_id desc, _arrived_row desc
             ) as _rank_at_its_moment,
-            first_value(_is_delete) over (partition by {{ keys }} order by {{ rank_of_versions(node) }}) as _is_gone
+            least(
+                min({{ moment }}) filter (where _is_delete) over (
+                    partition by {{ keys }} order by {{ moment }} groups between 1 following and unbounded following
+                ),
+                min(_loaded_at) filter (where _is_delete) over (
+                    partition by {{ keys }}, {{ moment }} order by _arrived_load_id, _arrived_row
+                    rows between 1 following and unbounded following
+                )
+            ) as _ended_at
         from arrived
         where _undone_by is null or _undone_by < _restored_by
     ) as version
-    where _rank_at_its_moment = 1 and not _is_delete and not _is_gone
+    where _rank_at_its_moment = 1 and not _is_delete
 )
 {%- endmacro %}
 

@@ -10,6 +10,16 @@ addresses as (
 
 ),
 
+followed as (
+
+    select
+        *,
+        lead(updated_at) over (partition by address_id order by updated_at asc nulls last) as next_updated_at
+    from addresses
+
+),
+
+-- Until the next version, or until the address was deleted.
 periods as (
 
     select
@@ -20,8 +30,11 @@ periods as (
         region,
         country_code,
         updated_at,
-        lead(updated_at) over (partition by address_id order by updated_at asc nulls last) as replaced_at
-    from addresses
+        case
+            when next_updated_at is null or ended_at < next_updated_at then ended_at
+            else next_updated_at
+        end as replaced_at
+    from followed
 
 ),
 

@@ -1,3 +1,14 @@
+{{
+    config(
+        meta={
+            'versions_from': [
+                {'source': ['crm', 'customers'], 'number': 'customer_id'},
+                {'source': ['crm', 'addresses'], 'number': 'customer_id'},
+            ]
+        }
+    )
+}}
+
 with customers as (
 
     select * from {{ ref('int_customer_versions') }}

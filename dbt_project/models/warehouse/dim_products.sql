@@ -1,3 +1,5 @@
+{{ config(meta={'versions_from': [{'source': ['erp', 'products'], 'number': 'product_id'}]}) }}
+
 with products as (
 
     select * from {{ ref('int_product_versions') }}

@@ -8,13 +8,13 @@
             'changed_by': [
                 {'source': ['web', 'activity_events'], 'key': {'event_id': 'event_id'}},
                 {
-                    'versions_of': 'customers',
+                    'versions_of': 'dim_customers',
                     'through': 'stg_web__activity_events',
                     'at': 'occurred_at',
                     'key': ['event_id'],
                 },
                 {
-                    'versions_of': 'products',
+                    'versions_of': 'dim_products',
                     'through': 'stg_web__activity_events',
                     'at': 'occurred_at',
                     'key': ['event_id'],

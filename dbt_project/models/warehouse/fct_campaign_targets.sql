@@ -11,7 +11,7 @@
                     'key': {'campaign_id': 'campaign_id', 'customer_id': 'customer_id'},
                 },
                 {
-                    'versions_of': 'customers',
+                    'versions_of': 'dim_customers',
                     'through': 'stg_marketing__campaign_targets',
                     'on': 'addressed_on',
                     'key': ['campaign_id', 'customer_id'],

@@ -16,7 +16,7 @@
                     },
                 },
                 {
-                    'versions_of': 'customers',
+                    'versions_of': 'dim_customers',
                     'through': 'stg_marketing__coupon_redemptions',
                     'on': 'redeemed_on',
                     'key': ['customer_id', 'coupon_upc', 'campaign_id', 'redeemed_on'],

@@ -8,7 +8,7 @@
             'changed_by': [
                 {'source': ['marketing', 'email_events'], 'key': {'event_id': 'event_id'}},
                 {
-                    'versions_of': 'customers',
+                    'versions_of': 'dim_customers',
                     'through': 'stg_marketing__email_events',
                     'at': 'occurred_at',
                     'key': ['event_id'],

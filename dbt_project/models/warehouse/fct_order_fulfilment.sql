@@ -10,7 +10,12 @@
                 {'source': ['erp', 'payments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'shipments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'returns'], 'key': {'order_id': 'order_id'}},
-                {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']},
+                {
+                    'versions_of': 'dim_customers',
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': ['order_id'],
+                },
             ]
         }
     )

@@ -8,7 +8,12 @@
             'changed_by': [
                 {'source': ['erp', 'payments'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
-                {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']},
+                {
+                    'versions_of': 'dim_customers',
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': ['order_id'],
+                },
             ]
         }
     )

@@ -8,8 +8,18 @@
             'changed_by': [
                 {'source': ['erp', 'returns'], 'key': {'order_id': 'order_id'}},
                 {'source': ['erp', 'orders'], 'key': {'order_id': 'order_id'}},
-                {'versions_of': 'customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']},
-                {'versions_of': 'products', 'through': 'int_order_products', 'at': 'ordered_at', 'key': ['order_id']},
+                {
+                    'versions_of': 'dim_customers',
+                    'through': 'int_orders_dated',
+                    'at': 'ordered_at',
+                    'key': ['order_id'],
+                },
+                {
+                    'versions_of': 'dim_products',
+                    'through': 'int_order_products',
+                    'at': 'ordered_at',
+                    'key': ['order_id'],
+                },
             ]
         }
     )

@@ -104,3 +104,13 @@ def test_a_connection_that_dies_leaves_rows_and_watermark_where_they_were(shop: 
     assert shop.dbt("run", *only).success
     assert shop.sql(FCT_ORDERS) == [(1, "completed", "0.00"), (2, "placed", "0.00"), (3, "placed", "0.00")]
     assert shop.sql(WATERMARK) == [(2,)]
+
+
+def test_a_fact_that_follows_a_dimension_of_no_such_name_stops_the_build(shop: Shop) -> None:
+    shop.edit(
+        "models/fct_orders.sql", "{'source': ['erp', 'order_lines'], 'key': {'order_id': 'order_id'}},",
+        "{'versions_of': 'customers', 'through': 'stg_erp__orders', 'at': 'ordered_at', 'key': ['order_id']},",
+    )  # fmt: skip
+    outcome = shop.dbt("run")
+    assert not outcome.success
+    assert "versions_of: no model customers with config.meta.versions_from" in outcome.said

@@ -2,7 +2,8 @@
 
 A random walk of loads, deletes and undos. The walk ranks versions as the loader does (by
 valid_from, then by arrival) and writes what it would write; at random moments a build is
-opened, and from then on its view must show what the mirror showed at that moment.
+opened, and from then on its view must show what the mirror showed at that moment. So must its
+view of all versions: these the walk lists by itself, each with the moment at which a delete ended it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +20,14 @@ from tests.dbt.builds.shop import OPEN_LOAD, Shop
 
 VIEW = "select order_id, status, _load_id, _row from staging.stg_erp__orders order by 1"
 MIRROR = VIEW.replace("staging.stg_erp__orders", "staging_erp.orders")
+VERSIONS = """
+select order_id, extract(day from updated_at)::int, status, to_char(_ended_at, 'YYYY-MM-DD')
+from staging.stg_erp__orders__versions order by 1, 2
+"""
+VERSIONS_MODEL = """
+{{ config(materialized='view', schema='staging') }}
+select * from {{ source_versions('erp', 'orders') }}
+"""
 KEYS = range(1, 5)
 WAITED = """
 insert into ledger.rejects (
@@ -43,6 +53,10 @@ class Version:
     def rank(self) -> tuple[int, int, int]:
         return (self.day, *self.first)
 
+    @property
+    def loaded_at(self) -> str:
+        return str(date(2018, 1, 1) + timedelta(days=self.load_id))
+
 
 @dataclass
 class Walk:
@@ -55,6 +69,18 @@ class Walk:
     def current(self, key: int) -> Version | None:
         versions = [version for version in self.known if version.order_id == key]
         return max(versions, key=lambda version: version.rank, default=None)
+
+    def versions(self) -> list[tuple[Any, ...]]:
+        """Each version with its day and the moment of the first delete that ranks behind it, if one does."""
+        listed = []
+        for key in KEYS:
+            entries = sorted((v for v in self.known if v.order_id == key), key=lambda version: version.rank)
+            last_of_day = {version.day: version for version in entries if version.status}
+            for version in last_of_day.values():
+                deletes = entries[entries.index(version) :]
+                ends = [d.loaded_at if d.day == version.day else f"2017-06-{d.day:02}" for d in deletes if not d.status]
+                listed.append((key, version.day, version.status, min(ends, default=None)))
+        return listed
 
     def step(self) -> None:
         self.cursor.execute(OPEN_LOAD.format("orders"))
@@ -137,11 +163,11 @@ class Walk:
 
     def note(self, version: Version, load_id: int, reason: str) -> None:
         self.cursor.execute(
-            "insert into staging_erp.orders__history (order_id, status, updated_at, _load_id, _row, _written_load_id,"
-            " _reason) values (%s, %s, %s, %s, %s, %s, %s)",
+            "insert into staging_erp.orders__history (order_id, status, updated_at, _load_id, _row, _loaded_at,"
+            " _written_load_id, _reason) values (%s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 version.order_id, version.status, f"2017-06-{version.day:02}", version.load_id, version.row,
-                load_id, reason,
+                version.loaded_at, load_id, reason,
             ),
         )  # fmt: skip
 
@@ -152,7 +178,8 @@ class Walk:
 
 @pytest.fixture
 def walk(shop: Shop) -> Iterator[Walk]:
-    assert shop.dbt("run", "--select", "stg_erp__orders").success
+    shop.write("models/stg_erp__orders__versions.sql", VERSIONS_MODEL)
+    assert shop.dbt("run", "--select", "stg_erp__orders", "stg_erp__orders__versions").success
     connection = shop.connect()
     with connection.cursor() as cursor:
         yield Walk(cursor, random.Random())
@@ -160,7 +187,7 @@ def walk(shop: Shop) -> Iterator[Walk]:
 
 
 def test_what_a_build_sees_never_changes(walk: Walk) -> None:
-    differed = 0
+    differed = ended = came_back = 0
     for seed in range(15):
         walk.cursor.execute(
             "truncate ledger.loads, ledger.rejects, staging_erp.orders, staging_erp.orders__history"
@@ -173,10 +200,13 @@ def test_what_a_build_sees_never_changes(walk: Walk) -> None:
         for _ in range(8):
             for _ in range(walk.chance.randint(1, 5)):
                 walk.step()
-            seen = walk.shown(MIRROR)
+            seen, versions = walk.shown(MIRROR), walk.versions()
+            ended += any(end for *_, end in versions)
+            came_back += bool({key for key, *_ in seen} & {key for key, *_, end in versions if end})
             walk.cursor.execute("insert into ledger.builds (upper_bound) select max(seq) from ledger.loads")
             for step in range(5):
                 assert walk.shown(VIEW) == seen, f"seed {seed}, {step} loads after the build was opened"
+                assert walk.shown(VERSIONS) == versions, f"seed {seed}, {step} loads after the build was opened"
                 walk.step()
             differed += walk.shown(MIRROR) != seen
-    assert differed > 60  # the walk does go somewhere
+    assert min(differed, ended, came_back) > 60, (differed, ended, came_back)  # the walk does go somewhere

@@ -4,6 +4,7 @@ with source as (
 
 )
 
+-- Who deletes an address says that nobody lives there any more, not that nobody ever did.
 select
     address_id,
     customer_id,
@@ -13,6 +14,7 @@ select
     trim(region) as region,
     country_code,
     updated_at,
+    _ended_at as ended_at,
     _load_id as load_id,
     _loaded_at as loaded_at
 from source

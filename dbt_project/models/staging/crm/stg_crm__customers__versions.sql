@@ -4,6 +4,7 @@ with source as (
 
 )
 
+-- Who is deleted is forgotten, also when the number comes back.
 select
     customer_id,
     age_band,
@@ -20,3 +21,4 @@ select
     _load_id as load_id,
     _loaded_at as loaded_at
 from source
+where _ended_at is null

@@ -4,6 +4,7 @@ with source as (
 
 )
 
+-- What is deleted has no versions; what comes back begins anew.
 select
     product_id,
     trim(name) as product_name,
@@ -19,3 +20,4 @@ select
     _load_id as load_id,
     _loaded_at as loaded_at
 from source
+where _ended_at is null
