@@ -44,14 +44,44 @@ _STANDING = """
         array(
             select granted.rolname::text from pg_auth_members inner join pg_roles as granted on granted.oid = roleid
             where member = pg_roles.oid order by 1
-        ) as member_of
+        ) as member_of,
+        array(
+            select member.rolname::text from pg_roles as member
+            where member.oid <> pg_roles.oid and not member.rolsuper
+                and (pg_has_role(member.oid, pg_roles.oid, 'usage') or pg_has_role(member.oid, pg_roles.oid, 'set'))
+            order by 1
+        ) as members
     from pg_roles
     where rolname = any(:names)
 """
+# A model's table stands twice: where it is built, and where it is published.
+_IS_PUBLISHED = """
+    pg_class.relkind in ('r', 'p') and exists (
+        select from pg_class as built
+        where built.relname = pg_class.relname and built.relkind in ('r', 'p')
+            and built.relnamespace = to_regnamespace(quote_ident(nspname || '__build'))
+    )
+"""
+# Whom a mart's tables, views or columns are granted to, but for owners and superusers.
+_READERS = """
+    with granted as (
+        select relowner, (aclexplode(relacl)).grantee, relnamespace from pg_class
+        union all
+        select relowner, (aclexplode(attacl)).grantee, relnamespace
+        from pg_attribute inner join pg_class on pg_class.oid = attrelid
+    )
+    select distinct coalesce(rolname::text, 'public') as name
+    from granted
+    inner join pg_namespace on pg_namespace.oid = relnamespace
+    left join pg_roles on pg_roles.oid = grantee
+    where nspname ~ '^mart_' and grantee <> relowner and rolsuper is not true
+    order by 1
+"""
 # Every right on a relation, of the role itself, of PUBLIC or of a role that it is a member of.
-_READS = """
+_READS = f"""
     select
-        relnamespace::regnamespace::text as schema,
+        nspname as schema,
+        {_IS_PUBLISHED} as is_published,
         format('%I.%I', nspname, relname) as relation,
         has_table_privilege(:role, pg_class.oid, 'select') or has_any_column_privilege(:role, pg_class.oid, 'select')
             as reads,
@@ -82,18 +112,17 @@ class Standing:
     """A department's role as the server has it.
 
     `reads` are the published tables of its mart; `beyond` says, in words, whatever else it may
-    do here. `may_log_in` is None where there is no such role.
+    do here; `members` are the roles that may do the same by it. `may_log_in` is None where there
+    is no such role. Without a department: another role that was granted something in a mart.
     """
 
-    department: str
+    department: str | None
+    role: str
     may_log_in: bool | None
     reads: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     may_make_temporary: bool = False
-
-    @property
-    def role(self) -> str:
-        return role_of(self.department)
 
 
 @dataclass(frozen=True)
@@ -158,7 +187,7 @@ def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[S
     for department in departments:
         row = found.get(role_of(department))
         if row is None:
-            result.append(Standing(department, None))
+            result.append(Standing(department, role_of(department), None))
             continue
         given = {"role": row.name}
         own = f"mart_{department}"
@@ -167,16 +196,45 @@ def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[S
         result.append(
             Standing(
                 department,
+                row.name,
                 row.may_log_in,
-                tuple(r.relation for r in relations if r.schema == own and r.reads),
+                tuple(r.relation for r in relations if r.schema == own and r.is_published and r.reads),
                 (
                     *(f"is {attribute}" for attribute in row.attributes),
                     *(f"is a member of {role}" for role in row.member_of),
-                    *(f"reads {r.relation}" for r in relations if r.schema != own and r.reads),
+                    *(f"reads {r.relation}" for r in relations if r.reads and not (r.schema == own and r.is_published)),
                     *(f"writes {r.relation}" for r in relations if r.writes),
                     *connection.scalars(sa.text(_MAKES), given),
                 ),
+                tuple(row.members),
                 bool(connection.scalar(sa.text(temporary), given)),
+            )
+        )
+    return result
+
+
+def other_readers(connection: sa.Connection, departments: Sequence[str]) -> list[Standing]:
+    """Who else was granted something in a mart: whom models name, whom somebody let in, and roles of
+    departments that are no more."""
+    known = {role_of(department) for department in departments}
+    names = [name for name in connection.scalars(sa.text(_READERS)) if name not in known]
+    found = {row.name: row for row in connection.execute(sa.text(_STANDING), {"names": names})}
+    result = []
+    for name in names:
+        relations = connection.execute(sa.text(_READS), {"role": name}).all()
+        beyond = []
+        if name not in found:
+            beyond = ["is every role of the server"]
+        elif name.startswith(PREFIX):
+            beyond = [f"has no department in the project; `loader department close {name.removeprefix(PREFIX)}`"]
+        result.append(
+            Standing(
+                None,
+                name,
+                name in found and found[name].may_log_in,
+                tuple(r.relation for r in relations if r.schema.startswith("mart_") and r.reads),
+                tuple(beyond),
+                tuple(found[name].members) if name in found else (),
             )
         )
     return result
@@ -234,16 +292,17 @@ def close_temporary(engine: sa.Engine) -> None:
 def _grant_what_stands(connection: sa.Connection, department: str) -> None:
     """What publishing grants, for a role that was made since: nothing, where another user's mart is meant."""
     schema, role = f"mart_{department}", identifier(role_of(department))
-    owned = connection.scalar(
+    tables = connection.execute(
         sa.text(
-            "select bool_and(pg_has_role(relowner, 'usage')) from pg_class "
-            "where relnamespace = to_regnamespace(:schema) and relkind in ('r', 'p')"
+            "select format('%I.%I', nspname, relname) as name, pg_has_role(relowner, 'usage') as is_own "
+            "from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace "
+            f"where nspname = :schema and {_IS_PUBLISHED}"
         ),
-        {"schema": identifier(schema)},
-    )
-    if owned:
+        {"schema": schema},
+    ).all()
+    if tables and all(table.is_own for table in tables):
         run(connection, f"grant usage on schema {identifier(schema)} to {role}")
-        run(connection, f"grant select on all tables in schema {identifier(schema)} to {role}")
+        run(connection, f"grant select on {', '.join(table.name for table in tables)} to {role}")
 
 
 def _as_administrator(connection: sa.Connection, role: str, statement: str) -> None:
