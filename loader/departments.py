@@ -20,8 +20,9 @@ from loader.remedy import Remedy
 
 PREFIX = "gatehouse_mart_"
 LONGEST_NAME = 63  # of a role, in bytes; PostgreSQL cuts off the rest
+_CONNECTIONS = "connection limit 20"  # else one report that opens ever more takes the loader's
 #: An ordinary role. It may not log in until somebody gives it a password.
-ATTRIBUTES = "nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
+ATTRIBUTES = f"nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls {_CONNECTIONS}"
 
 _NO_RIGHT = "42501"
 # Roles of one server are made by whoever works on any of its databases.
@@ -93,6 +94,12 @@ _READS = f"""
         and has_schema_privilege(:role, relnamespace, 'usage')
     order by 2
 """
+# By advisory locks loads and builds take turns: who may take them can stop both. And a large
+# object is kept in the database without a right to make anything there. (Letting go of locks stays
+# everybody's: drivers do so when a connection goes back to its pool.)
+_KEPT_FROM_READERS = """
+    pronamespace = 'pg_catalog'::regnamespace and proname ~ '^(pg_(try_)?advisory_(xact_)?lock|lo_|lowrite$)'
+"""
 _MAKES = """
     select 'makes tables in ' || nspname from pg_namespace
     where nspname !~ '^pg_' and has_schema_privilege(:role, oid, 'create')
@@ -123,6 +130,7 @@ class Standing:
     beyond: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     may_make_temporary: bool = False
+    may_take_locks: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,10 @@ def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[S
         own = f"mart_{department}"
         relations = connection.execute(sa.text(_READS), given).all()
         temporary = "select has_database_privilege(:role, current_database(), 'temporary')"
+        locks = (
+            "select exists (select from pg_proc "
+            f"where {_KEPT_FROM_READERS} and has_function_privilege(:role, oid, 'execute'))"
+        )
         result.append(
             Standing(
                 department,
@@ -208,6 +220,7 @@ def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[S
                 ),
                 tuple(row.members),
                 bool(connection.scalar(sa.text(temporary), given)),
+                bool(connection.scalar(sa.text(locks), given)),
             )
         )
     return result
@@ -261,7 +274,9 @@ def let_in(engine: sa.Engine, department: str, password: str) -> Standing:
             )
         driver = connection.connection.driver_connection
         verifier = encrypt_password(password, role, scope=driver, algorithm="scram-sha-256")
-        _as_administrator(connection, role, f"alter role {identifier(role)} login password '{verifier}'")
+        unlimited = "select rolconnlimit = -1 from pg_roles where rolname = :role"  # one of an older program
+        limit = _CONNECTIONS if connection.scalar(sa.text(unlimited), {"role": role}) else ""
+        _as_administrator(connection, role, f"alter role {identifier(role)} login password '{verifier}' {limit}")
         _grant_what_stands(connection, department)
         (now,) = standing_of(connection, [department])
     return now
@@ -279,14 +294,23 @@ def shut_out(engine: sa.Engine, department: str) -> int:
         return sum(ended)
 
 
-def close_temporary(engine: sa.Engine) -> None:
-    """Takes from everybody but the database's owner and superusers the right to make temporary tables.
+def close_to_everybody(engine: sa.Engine) -> None:
+    """Takes from everybody but superusers what PostgreSQL lets every role do: make temporary tables, take
+    the locks by which loads and builds take turns, keep large objects, enter the server's own databases.
 
-    For the embedded server, whose one user is such a one.
+    For the embedded server, whose one user is a superuser.
     """
+    open_functions = (
+        "select oid::regprocedure::text from pg_proc "
+        f"where {_KEPT_FROM_READERS} and has_function_privilege('public', oid, 'execute')"
+    )
     with engine.begin() as connection:
         name = connection.scalar(sa.text("select current_database()"))
         run(connection, f"revoke temporary on database {identifier(str(name))} from public")
+        for database in ("postgres", "template1"):
+            run(connection, f"revoke connect, temporary on database {database} from public")
+        if functions := connection.scalars(sa.text(open_functions)).all():
+            run(connection, f"revoke execute on function {', '.join(functions)} from public")
 
 
 def _grant_what_stands(connection: sa.Connection, department: str) -> None:

@@ -16,7 +16,7 @@ from loader.commands.department import department as command
 from loader.commands.migrate import migrate as migrate_command
 from loader.contract.model import Contract
 from loader.database import make_engine
-from loader.departments import Made, close_temporary, let_in, make_roles, role_of, standing_of
+from loader.departments import Made, close_to_everybody, let_in, make_roles, role_of, standing_of
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -193,12 +193,51 @@ def test_who_else_was_let_into_a_mart_is_listed_with_who_reads_by_it(mart: sa.En
             run(mart, f"drop owned by {name}", f"drop role {name}")
 
 
-def test_temporary_tables_are_named_and_can_be_taken_from_everybody(mart: sa.Engine, settings: Settings) -> None:
+def test_what_everybody_may_do_is_named_and_can_be_taken_from_them(mart: sa.Engine, settings: Settings) -> None:
+    call(settings, "open", DESK, "--password-stdin", given=PASSWORD + "\n")
+    said = call(settings, "list").stderr
+    assert "revoke temporary on database" in said
+    assert "Every role may take the locks by which loads and builds take turns" in said
+    close_to_everybody(mart)
+    said = call(settings, "list").stderr
+    assert "temporary" not in said
+    assert "locks" not in said
+    run(mart, "create temporary table kept_by_the_owner (a int)", "select pg_advisory_xact_lock(1)")
+    session = login(settings, PASSWORD)
+    session.autocommit = True
+    with session.cursor() as cursor:
+        for statement in (
+            "pg_advisory_lock(hashtextextended('gatehouse build', 0))", "pg_try_advisory_lock(1)",
+            "pg_advisory_lock_shared(1, 2)", "pg_advisory_xact_lock(1)", "pg_try_advisory_xact_lock_shared(1)",
+            "lo_from_bytea(0, 'kept')", "lo_create(0)",
+        ):  # fmt: skip
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(f"select {statement}")
+        cursor.execute("select pg_advisory_unlock_all()")  # as drivers do
+    session.close()
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        login(replace(settings, database="postgres"), PASSWORD)
+
+
+def test_one_department_does_not_take_all_connections(mart: sa.Engine, settings: Settings) -> None:
+    limit = f"select rolconnlimit from pg_roles where rolname = '{ROLE}'"
     make_roles(mart, [DESK])
-    assert "revoke temporary on database" in call(settings, "list").stderr
-    close_temporary(mart)
-    assert "temporary" not in call(settings, "list").stderr
-    run(mart, "create temporary table kept_by_the_owner (a int)")
+    assert one(mart, limit) == 20
+    run(mart, f"alter role {ROLE} connection limit -1")  # made by an older program
+    call(settings, "open", DESK)
+    assert one(mart, limit) == 20
+    run(mart, f"alter role {ROLE} connection limit 50")  # meant by somebody
+    call(settings, "open", DESK)
+    assert one(mart, limit) == 50
+
+
+def test_on_the_embedded_server_it_is_said_that_a_role_protects_nothing(
+    mart: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "This is the embedded server, for one person's machine"
+    assert words not in call(settings, "open", DESK).stderr
+    monkeypatch.setattr("loader.commands.department.is_embedded", lambda _: True)
+    assert words in call(settings, "open", DESK).stderr
 
 
 def test_where_roles_may_not_be_made_it_is_said_what_is_missing(mart: sa.Engine, settings: Settings) -> None:

@@ -11,6 +11,7 @@ import click
 from loader import departments
 from loader.commands.common import ALL_IN, FAILED, contract_of, open_database
 from loader.departments import Standing
+from loader.embedded import is_embedded
 from loader.ledger.access import SHORTEST_PASSWORD
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -47,6 +48,12 @@ def list_departments(context: click.Context, as_json: bool) -> None:
                 "revoke temporary on database … from public; grant temporary on database … to them.",
                 err=True,
             )
+        if any(standing.may_take_locks for standing in found):
+            click.echo(
+                "Every role may take the locks by which loads and builds take turns, and so stop both. "
+                "docs/departments.md has the statements that leave them to those who load and build.",
+                err=True,
+            )
     bad = any(standing.may_log_in is None or standing.beyond for standing in found + others)
     context.exit(FAILED if bad else ALL_IN)
 
@@ -80,6 +87,12 @@ def open_department(settings: Settings, name: str, password_stdin: bool) -> None
     click.echo(" ".join(f"{key}={value}" for key, value in shown.items()) + " psql")
     if not given:
         click.echo("The password is shown this once.", err=True)
+    if is_embedded(settings):
+        click.echo(
+            "This is the embedded server, for one person's machine: its superuser's name and password are known, "
+            "and whoever runs programs here reads everything by them. The role protects on a server of your own.",
+            err=True,
+        )
 
 
 @department.command("close")
@@ -119,4 +132,5 @@ def _as_dict(standing: Standing) -> dict[str, object]:
         "beyond": standing.beyond,
         "members": standing.members,
         "may_make_temporary": standing.may_make_temporary,
+        "may_take_locks": standing.may_take_locks,
     }
