@@ -20,8 +20,9 @@ from loader.remedy import Remedy
 
 PREFIX = "gatehouse_mart_"
 LONGEST_NAME = 63  # of a role, in bytes; PostgreSQL cuts off the rest
+_CONNECTIONS = "connection limit 20"  # else one report that opens ever more takes the loader's
 #: An ordinary role. It may not log in until somebody gives it a password.
-ATTRIBUTES = "nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
+ATTRIBUTES = f"nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls {_CONNECTIONS}"
 
 _NO_RIGHT = "42501"
 # Roles of one server are made by whoever works on any of its databases.
@@ -44,14 +45,44 @@ _STANDING = """
         array(
             select granted.rolname::text from pg_auth_members inner join pg_roles as granted on granted.oid = roleid
             where member = pg_roles.oid order by 1
-        ) as member_of
+        ) as member_of,
+        array(
+            select member.rolname::text from pg_roles as member
+            where member.oid <> pg_roles.oid and not member.rolsuper
+                and (pg_has_role(member.oid, pg_roles.oid, 'usage') or pg_has_role(member.oid, pg_roles.oid, 'set'))
+            order by 1
+        ) as members
     from pg_roles
     where rolname = any(:names)
 """
+# A model's table stands twice: where it is built, and where it is published.
+_IS_PUBLISHED = """
+    pg_class.relkind in ('r', 'p') and exists (
+        select from pg_class as built
+        where built.relname = pg_class.relname and built.relkind in ('r', 'p')
+            and built.relnamespace = to_regnamespace(quote_ident(nspname || '__build'))
+    )
+"""
+# Whom a mart's tables, views or columns are granted to, but for owners and superusers.
+_READERS = """
+    with granted as (
+        select relowner, (aclexplode(relacl)).grantee, relnamespace from pg_class
+        union all
+        select relowner, (aclexplode(attacl)).grantee, relnamespace
+        from pg_attribute inner join pg_class on pg_class.oid = attrelid
+    )
+    select distinct coalesce(rolname::text, 'public') as name
+    from granted
+    inner join pg_namespace on pg_namespace.oid = relnamespace
+    left join pg_roles on pg_roles.oid = grantee
+    where nspname ~ '^mart_' and grantee <> relowner and rolsuper is not true
+    order by 1
+"""
 # Every right on a relation, of the role itself, of PUBLIC or of a role that it is a member of.
-_READS = """
+_READS = f"""
     select
-        relnamespace::regnamespace::text as schema,
+        nspname as schema,
+        {_IS_PUBLISHED} as is_published,
         format('%I.%I', nspname, relname) as relation,
         has_table_privilege(:role, pg_class.oid, 'select') or has_any_column_privilege(:role, pg_class.oid, 'select')
             as reads,
@@ -62,6 +93,12 @@ _READS = """
         and nspname !~ '^pg_' and nspname <> 'information_schema'
         and has_schema_privilege(:role, relnamespace, 'usage')
     order by 2
+"""
+# By advisory locks loads and builds take turns: who may take them can stop both. And a large
+# object is kept in the database without a right to make anything there. (Letting go of locks stays
+# everybody's: drivers do so when a connection goes back to its pool.)
+_KEPT_FROM_READERS = """
+    pronamespace = 'pg_catalog'::regnamespace and proname ~ '^(pg_(try_)?advisory_(xact_)?lock|lo_|lowrite$)'
 """
 _MAKES = """
     select 'makes tables in ' || nspname from pg_namespace
@@ -82,18 +119,18 @@ class Standing:
     """A department's role as the server has it.
 
     `reads` are the published tables of its mart; `beyond` says, in words, whatever else it may
-    do here. `may_log_in` is None where there is no such role.
+    do here; `members` are the roles that may do the same by it. `may_log_in` is None where there
+    is no such role. Without a department: another role that was granted something in a mart.
     """
 
-    department: str
+    department: str | None
+    role: str
     may_log_in: bool | None
     reads: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     may_make_temporary: bool = False
-
-    @property
-    def role(self) -> str:
-        return role_of(self.department)
+    may_take_locks: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,25 +195,59 @@ def standing_of(connection: sa.Connection, departments: Sequence[str]) -> list[S
     for department in departments:
         row = found.get(role_of(department))
         if row is None:
-            result.append(Standing(department, None))
+            result.append(Standing(department, role_of(department), None))
             continue
         given = {"role": row.name}
         own = f"mart_{department}"
         relations = connection.execute(sa.text(_READS), given).all()
         temporary = "select has_database_privilege(:role, current_database(), 'temporary')"
+        locks = (
+            "select exists (select from pg_proc "
+            f"where {_KEPT_FROM_READERS} and has_function_privilege(:role, oid, 'execute'))"
+        )
         result.append(
             Standing(
                 department,
+                row.name,
                 row.may_log_in,
-                tuple(r.relation for r in relations if r.schema == own and r.reads),
+                tuple(r.relation for r in relations if r.schema == own and r.is_published and r.reads),
                 (
                     *(f"is {attribute}" for attribute in row.attributes),
                     *(f"is a member of {role}" for role in row.member_of),
-                    *(f"reads {r.relation}" for r in relations if r.schema != own and r.reads),
+                    *(f"reads {r.relation}" for r in relations if r.reads and not (r.schema == own and r.is_published)),
                     *(f"writes {r.relation}" for r in relations if r.writes),
                     *connection.scalars(sa.text(_MAKES), given),
                 ),
+                tuple(row.members),
                 bool(connection.scalar(sa.text(temporary), given)),
+                bool(connection.scalar(sa.text(locks), given)),
+            )
+        )
+    return result
+
+
+def other_readers(connection: sa.Connection, departments: Sequence[str]) -> list[Standing]:
+    """Who else was granted something in a mart: whom models name, whom somebody let in, and roles of
+    departments that are no more."""
+    known = {role_of(department) for department in departments}
+    names = [name for name in connection.scalars(sa.text(_READERS)) if name not in known]
+    found = {row.name: row for row in connection.execute(sa.text(_STANDING), {"names": names})}
+    result = []
+    for name in names:
+        relations = connection.execute(sa.text(_READS), {"role": name}).all()
+        beyond = []
+        if name not in found:
+            beyond = ["is every role of the server"]
+        elif name.startswith(PREFIX):
+            beyond = [f"has no department in the project; `loader department close {name.removeprefix(PREFIX)}`"]
+        result.append(
+            Standing(
+                None,
+                name,
+                name in found and found[name].may_log_in,
+                tuple(r.relation for r in relations if r.schema.startswith("mart_") and r.reads),
+                tuple(beyond),
+                tuple(found[name].members) if name in found else (),
             )
         )
     return result
@@ -203,7 +274,9 @@ def let_in(engine: sa.Engine, department: str, password: str) -> Standing:
             )
         driver = connection.connection.driver_connection
         verifier = encrypt_password(password, role, scope=driver, algorithm="scram-sha-256")
-        _as_administrator(connection, role, f"alter role {identifier(role)} login password '{verifier}'")
+        unlimited = "select rolconnlimit = -1 from pg_roles where rolname = :role"  # one of an older program
+        limit = _CONNECTIONS if connection.scalar(sa.text(unlimited), {"role": role}) else ""
+        _as_administrator(connection, role, f"alter role {identifier(role)} login password '{verifier}' {limit}")
         _grant_what_stands(connection, department)
         (now,) = standing_of(connection, [department])
     return now
@@ -221,29 +294,39 @@ def shut_out(engine: sa.Engine, department: str) -> int:
         return sum(ended)
 
 
-def close_temporary(engine: sa.Engine) -> None:
-    """Takes from everybody but the database's owner and superusers the right to make temporary tables.
+def close_to_everybody(engine: sa.Engine) -> None:
+    """Takes from everybody but superusers what PostgreSQL lets every role do: make temporary tables, take
+    the locks by which loads and builds take turns, keep large objects, enter the server's own databases.
 
-    For the embedded server, whose one user is such a one.
+    For the embedded server, whose one user is a superuser.
     """
+    open_functions = (
+        "select oid::regprocedure::text from pg_proc "
+        f"where {_KEPT_FROM_READERS} and has_function_privilege('public', oid, 'execute')"
+    )
     with engine.begin() as connection:
         name = connection.scalar(sa.text("select current_database()"))
         run(connection, f"revoke temporary on database {identifier(str(name))} from public")
+        for database in ("postgres", "template1"):
+            run(connection, f"revoke connect, temporary on database {database} from public")
+        if functions := connection.scalars(sa.text(open_functions)).all():
+            run(connection, f"revoke execute on function {', '.join(functions)} from public")
 
 
 def _grant_what_stands(connection: sa.Connection, department: str) -> None:
     """What publishing grants, for a role that was made since: nothing, where another user's mart is meant."""
     schema, role = f"mart_{department}", identifier(role_of(department))
-    owned = connection.scalar(
+    tables = connection.execute(
         sa.text(
-            "select bool_and(pg_has_role(relowner, 'usage')) from pg_class "
-            "where relnamespace = to_regnamespace(:schema) and relkind in ('r', 'p')"
+            "select format('%I.%I', nspname, relname) as name, pg_has_role(relowner, 'usage') as is_own "
+            "from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace "
+            f"where nspname = :schema and {_IS_PUBLISHED}"
         ),
-        {"schema": identifier(schema)},
-    )
-    if owned:
+        {"schema": schema},
+    ).all()
+    if tables and all(table.is_own for table in tables):
         run(connection, f"grant usage on schema {identifier(schema)} to {role}")
-        run(connection, f"grant select on all tables in schema {identifier(schema)} to {role}")
+        run(connection, f"grant select on {', '.join(table.name for table in tables)} to {role}")
 
 
 def _as_administrator(connection: sa.Connection, role: str, statement: str) -> None:

@@ -359,6 +359,18 @@ class EmbeddedServer:
         return Remedy(f"{what}: {reasons[0].rstrip('.')}.", f"Its log is {self.log}.")
 
 
+def is_embedded(settings: Settings) -> bool:
+    """Whether the settings mean the embedded server: PGHOST is unset, or the five
+    variables are those that `loader db env` prints for it."""
+    if not settings.host_is_given:
+        return True
+    printed = (settings.host, settings.user, settings.password, settings.database)
+    if printed != (LOOPBACK, EMBEDDED_NAME, EMBEDDED_NAME, EMBEDDED_NAME):
+        return False
+    now = EmbeddedServer.of(settings).status()
+    return now.state == "stopped" or now.port == settings.port
+
+
 def one_machine() -> Configuration:
     """postgresql.conf for a server that shares one machine with everything else. They
     are written into the file once, so that they can be changed there.

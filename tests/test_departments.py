@@ -16,7 +16,7 @@ from loader.commands.department import department as command
 from loader.commands.migrate import migrate as migrate_command
 from loader.contract.model import Contract
 from loader.database import make_engine
-from loader.departments import Made, close_temporary, let_in, make_roles, role_of, standing_of
+from loader.departments import Made, close_to_everybody, let_in, make_roles, role_of, standing_of
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -31,9 +31,10 @@ def mart(settings: Settings, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch)
     contract = Contract("shop", {}, departments=(DESK,))
     for module in ("department", "migrate"):
         monkeypatch.setattr(f"loader.commands.{module}.contract_of", lambda *_: contract)
-    run(engine, f"create schema mart_{DESK}", f"create table mart_{DESK}.desks as select 7 as desk")
+    for schema in (f"mart_{DESK}", f"mart_{DESK}__build"):
+        run(engine, f"create schema {schema}", f"create table {schema}.desks as select 7 as desk")
     yield engine
-    run(engine, f"drop schema mart_{DESK} cascade")
+    run(engine, f"drop schema mart_{DESK}, mart_{DESK}__build cascade")
     if one(engine, f"select count(*) from pg_roles where rolname = '{ROLE}'"):
         run(engine, f"drop owned by {ROLE}", f"drop role {ROLE}")
 
@@ -139,12 +140,104 @@ def test_what_it_could_do_beyond_its_mart_is_said_and_keeps_it_out(
     assert "could do more than read its mart" in refused.message
 
 
-def test_temporary_tables_are_named_and_can_be_taken_from_everybody(mart: sa.Engine, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "statement", ["create table {} as select 1 as a", "create view {} as select 1 as a",
+                  "create materialized view {} as select 1 as a"],
+)  # fmt: skip
+def test_what_lies_in_a_mart_and_is_no_models_is_not_granted_and_beyond(
+    mart: sa.Engine, settings: Settings, statement: str
+) -> None:
+    stray = f"mart_{DESK}.stray"
+    run(mart, statement.format(stray))
+    assert f"reads mart_{DESK}.desks\n" in call(settings, "open", DESK).stdout
+    assert one(mart, f"select has_table_privilege('{ROLE}', '{stray}', 'select')") is False
+    run(mart, f"grant select on {stray} to {ROLE}")
+    listed = call(settings, "list")
+    assert f"beyond its mart: reads {stray}" in listed.stderr
+    assert listed.return_value == 1
+
+
+def test_who_else_was_let_into_a_mart_is_listed_with_who_reads_by_it(mart: sa.Engine, settings: Settings) -> None:
+    call(settings, "open", DESK)
+    others = ("auditors of test", "ann of test", "bob of test", role_of("former_of_test"))
+    run(mart, *(f'create role "{name}"' for name in others))
+    auditors, ann, bob, former = (f'"{name}"' for name in others)
+    try:
+        run(mart, f"grant usage on schema mart_{DESK} to {auditors}, {former}, {bob}",
+            f"grant select on mart_{DESK}.desks to {auditors}", f"grant {auditors} to {ann}",
+            f"grant {ROLE} to {ann}", f"grant select (desk) on mart_{DESK}.desks to {bob}")  # fmt: skip
+        listed = call(settings, "list")
+        assert listed.return_value != 1
+        assert listed.stdout.splitlines()[:5] == [
+            f"{DESK}\t{ROLE}\tmay log in\treads mart_{DESK}.desks", "  and by it ann of test",
+            f"-\tauditors of test\tmay not log in\treads mart_{DESK}.desks", "  and by it ann of test",
+            f"-\tbob of test\tmay not log in\treads mart_{DESK}.desks",
+        ]  # fmt: skip
+
+        # A department that was renamed leaves its role behind.
+        run(mart, f"grant select on mart_{DESK}.desks to {former}")
+        listed = call(settings, "list")
+        assert listed.return_value == 1
+        assert "has no department in the project; `loader department close former_of_test`" in listed.stderr
+        found = {reader["role"]: reader for reader in json.loads(call(settings, "list", "--json").stdout)}
+        assert found[role_of("former_of_test")]["department"] is None
+        run(mart, f"revoke select on mart_{DESK}.desks from {former}")
+        assert call(settings, "list").return_value != 1
+
+        run(mart, f"grant select on mart_{DESK}.desks to public")
+        listed = call(settings, "list")
+        assert listed.return_value == 1
+        assert "public is every role of the server" in listed.stderr
+    finally:
+        for name in (auditors, ann, bob, former):
+            run(mart, f"drop owned by {name}", f"drop role {name}")
+
+
+def test_what_everybody_may_do_is_named_and_can_be_taken_from_them(mart: sa.Engine, settings: Settings) -> None:
+    call(settings, "open", DESK, "--password-stdin", given=PASSWORD + "\n")
+    said = call(settings, "list").stderr
+    assert "revoke temporary on database" in said
+    assert "Every role may take the locks by which loads and builds take turns" in said
+    close_to_everybody(mart)
+    said = call(settings, "list").stderr
+    assert "temporary" not in said
+    assert "locks" not in said
+    run(mart, "create temporary table kept_by_the_owner (a int)", "select pg_advisory_xact_lock(1)")
+    session = login(settings, PASSWORD)
+    session.autocommit = True
+    with session.cursor() as cursor:
+        for statement in (
+            "pg_advisory_lock(hashtextextended('gatehouse build', 0))", "pg_try_advisory_lock(1)",
+            "pg_advisory_lock_shared(1, 2)", "pg_advisory_xact_lock(1)", "pg_try_advisory_xact_lock_shared(1)",
+            "lo_from_bytea(0, 'kept')", "lo_create(0)",
+        ):  # fmt: skip
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(f"select {statement}")
+        cursor.execute("select pg_advisory_unlock_all()")  # as drivers do
+    session.close()
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        login(replace(settings, database="postgres"), PASSWORD)
+
+
+def test_one_department_does_not_take_all_connections(mart: sa.Engine, settings: Settings) -> None:
+    limit = f"select rolconnlimit from pg_roles where rolname = '{ROLE}'"
     make_roles(mart, [DESK])
-    assert "revoke temporary on database" in call(settings, "list").stderr
-    close_temporary(mart)
-    assert "temporary" not in call(settings, "list").stderr
-    run(mart, "create temporary table kept_by_the_owner (a int)")
+    assert one(mart, limit) == 20
+    run(mart, f"alter role {ROLE} connection limit -1")  # made by an older program
+    call(settings, "open", DESK)
+    assert one(mart, limit) == 20
+    run(mart, f"alter role {ROLE} connection limit 50")  # meant by somebody
+    call(settings, "open", DESK)
+    assert one(mart, limit) == 50
+
+
+def test_on_the_embedded_server_it_is_said_that_a_role_protects_nothing(
+    mart: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "This is the embedded server, for one person's machine"
+    assert words not in call(settings, "open", DESK).stderr
+    monkeypatch.setattr("loader.commands.department.is_embedded", lambda _: True)
+    assert words in call(settings, "open", DESK).stderr
 
 
 def test_where_roles_may_not_be_made_it_is_said_what_is_missing(mart: sa.Engine, settings: Settings) -> None:

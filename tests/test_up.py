@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from loader import build, dbt
-from loader.commands.up import bring_up, first_login, is_embedded
+from loader.commands.up import bring_up, first_login
 from loader.database import make_engine
+from loader.embedded import is_embedded
 from loader.ledger import access
 from loader.remedy import Remedy
 from loader.settings import Settings

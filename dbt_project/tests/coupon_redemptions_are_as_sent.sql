@@ -6,7 +6,7 @@
     'load_id',
 ] %}
 
-with fact as (
+with made as (
 
     select * from {{ ref('fct_coupon_redemptions') }}
 
@@ -30,46 +30,6 @@ expected as (
         {{ surrogate_key(['campaign_id']) }} as campaign_key
     from coupon_redemptions
 
-),
-
-compared as (
-
-    select
-        coalesce(fact.customer_id, expected.customer_id) as customer_id,
-        coalesce(fact.coupon_upc, expected.coupon_upc) as coupon_upc,
-        coalesce(fact.campaign_id, expected.campaign_id) as campaign_id,
-        coalesce(fact.redeemed_on, expected.redeemed_on) as redeemed_on,
-        {% for column in compared_columns -%}
-        fact.{{ column }},
-        expected.{{ column }} as expected_{{ column }},
-        {% endfor -%}
-        fact.customer_id is null as is_missing,
-        expected.customer_id is null as is_surplus
-    from fact
-    full outer join expected
-        on
-            fact.customer_id = expected.customer_id
-            and fact.coupon_upc = expected.coupon_upc
-            and fact.campaign_id = expected.campaign_id
-            and fact.redeemed_on = expected.redeemed_on
-
 )
 
-select
-    customer_id,
-    coupon_upc,
-    campaign_id,
-    redeemed_on,
-    {% for column in compared_columns -%}
-    {{ column }},
-    expected_{{ column }},
-    {% endfor -%}
-    is_missing,
-    is_surplus
-from compared
-where
-    is_missing
-    or is_surplus
-    {% for column in compared_columns -%}
-    or {{ column }} is distinct from expected_{{ column }}
-    {% endfor %}
+{{ rows_that_differ(['customer_id', 'coupon_upc', 'campaign_id', 'redeemed_on'], compared_columns) }}

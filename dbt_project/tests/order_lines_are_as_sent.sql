@@ -24,7 +24,7 @@
     'order_load_id',
 ] %}
 
-with fact as (
+with made as (
 
     select * from {{ ref('fct_order_lines') }}
 
@@ -71,40 +71,6 @@ expected as (
     from order_lines
     left join orders on order_lines.order_id = orders.order_id
 
-),
-
-compared as (
-
-    select
-        coalesce(fact.order_id, expected.order_id) as order_id,
-        coalesce(fact.product_id, expected.product_id) as product_id,
-        {% for column in compared_columns -%}
-        fact.{{ column }},
-        expected.{{ column }} as expected_{{ column }},
-        {% endfor -%}
-        fact.order_id is null as is_missing,
-        expected.order_id is null as is_surplus
-    from fact
-    full outer join expected
-        on
-            fact.order_id = expected.order_id
-            and fact.product_id = expected.product_id
-
 )
 
-select
-    order_id,
-    product_id,
-    {% for column in compared_columns -%}
-    {{ column }},
-    expected_{{ column }},
-    {% endfor -%}
-    is_missing,
-    is_surplus
-from compared
-where
-    is_missing
-    or is_surplus
-    {% for column in compared_columns -%}
-    or {{ column }} is distinct from expected_{{ column }}
-    {% endfor %}
+{{ rows_that_differ(['order_id', 'product_id'], compared_columns) }}

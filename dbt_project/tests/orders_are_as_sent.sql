@@ -23,7 +23,7 @@
     'load_id',
 ] %}
 
-with fact as (
+with made as (
 
     select * from {{ ref('fct_orders') }}
 
@@ -83,35 +83,6 @@ expected as (
     from orders
     left join totals on orders.order_id = totals.order_id
 
-),
-
-compared as (
-
-    select
-        coalesce(fact.order_id, expected.order_id) as order_id,
-        {% for column in compared_columns -%}
-        fact.{{ column }},
-        expected.{{ column }} as expected_{{ column }},
-        {% endfor -%}
-        fact.order_id is null as is_missing,
-        expected.order_id is null as is_surplus
-    from fact
-    full outer join expected on fact.order_id = expected.order_id
-
 )
 
-select
-    order_id,
-    {% for column in compared_columns -%}
-    {{ column }},
-    expected_{{ column }},
-    {% endfor -%}
-    is_missing,
-    is_surplus
-from compared
-where
-    is_missing
-    or is_surplus
-    {% for column in compared_columns -%}
-    or {{ column }} is distinct from expected_{{ column }}
-    {% endfor %}
+{{ rows_that_differ(['order_id'], compared_columns) }}

@@ -18,7 +18,7 @@
     'order_load_id',
 ] %}
 
-with fact as (
+with made as (
 
     select * from {{ ref('fct_payments') }}
 
@@ -62,35 +62,6 @@ expected as (
     from payments
     left join orders on payments.order_id = orders.order_id
 
-),
-
-compared as (
-
-    select
-        coalesce(fact.payment_id, expected.payment_id) as payment_id,
-        {% for column in compared_columns -%}
-        fact.{{ column }},
-        expected.{{ column }} as expected_{{ column }},
-        {% endfor -%}
-        fact.payment_id is null as is_missing,
-        expected.payment_id is null as is_surplus
-    from fact
-    full outer join expected on fact.payment_id = expected.payment_id
-
 )
 
-select
-    payment_id,
-    {% for column in compared_columns -%}
-    {{ column }},
-    expected_{{ column }},
-    {% endfor -%}
-    is_missing,
-    is_surplus
-from compared
-where
-    is_missing
-    or is_surplus
-    {% for column in compared_columns -%}
-    or {{ column }} is distinct from expected_{{ column }}
-    {% endfor %}
+{{ rows_that_differ(['payment_id'], compared_columns) }}

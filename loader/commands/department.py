@@ -11,6 +11,7 @@ import click
 from loader import departments
 from loader.commands.common import ALL_IN, FAILED, contract_of, open_database
 from loader.departments import Standing
+from loader.embedded import is_embedded
 from loader.ledger.access import SHORTEST_PASSWORD
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -25,18 +26,21 @@ def department() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def list_departments(context: click.Context, as_json: bool) -> None:
-    """Say of each department who may log in, what it reads, and what it could do beyond that.
+    """Say of each department who may log in, what it reads, and what it could do beyond that; then who else
+    was granted something in a mart.
 
-    Exit status 0: each has a role that reads its mart and nothing else. 1: one lacks, or may do more.
+    Exit status 0: each has a role that reads its mart and nothing else. 1: one lacks, or may do more; or
+    a role is left of a department that is no more, or everybody reads a mart.
     """
     settings: Settings = context.obj
     known = contract_of(settings).departments
     with open_database(settings).connect() as connection:
         found = departments.standing_of(connection, known)
+        others = departments.other_readers(connection, known)
     if as_json:
-        click.echo(json.dumps([_as_dict(standing) for standing in found], indent=2))
+        click.echo(json.dumps([_as_dict(standing) for standing in found + others], indent=2))
     else:
-        for standing in found:
+        for standing in found + others:
             _print(standing)
         if any(standing.may_make_temporary for standing in found):
             click.echo(
@@ -44,7 +48,13 @@ def list_departments(context: click.Context, as_json: bool) -> None:
                 "revoke temporary on database … from public; grant temporary on database … to them.",
                 err=True,
             )
-    bad = any(standing.may_log_in is None or standing.beyond for standing in found)
+        if any(standing.may_take_locks for standing in found):
+            click.echo(
+                "Every role may take the locks by which loads and builds take turns, and so stop both. "
+                "docs/departments.md has the statements that leave them to those who load and build.",
+                err=True,
+            )
+    bad = any(standing.may_log_in is None or standing.beyond for standing in found + others)
     context.exit(FAILED if bad else ALL_IN)
 
 
@@ -77,6 +87,12 @@ def open_department(settings: Settings, name: str, password_stdin: bool) -> None
     click.echo(" ".join(f"{key}={value}" for key, value in shown.items()) + " psql")
     if not given:
         click.echo("The password is shown this once.", err=True)
+    if is_embedded(settings):
+        click.echo(
+            "This is the embedded server, for one person's machine: its superuser's name and password are known, "
+            "and whoever runs programs here reads everything by them. The role protects on a server of your own.",
+            err=True,
+        )
 
 
 @department.command("close")
@@ -100,9 +116,11 @@ def _known(settings: Settings, name: str) -> None:
 def _print(standing: Standing) -> None:
     state = {None: "no such role", True: "may log in", False: "may not log in"}[standing.may_log_in]
     reads = ", ".join(standing.reads) or "nothing"
-    click.echo(f"{standing.department}\t{standing.role}\t{state}\treads {reads}")
+    click.echo(f"{standing.department or '-'}\t{standing.role}\t{state}\treads {reads}")
+    if standing.members:
+        click.echo(f"  and by it {', '.join(standing.members)}")
     for words in standing.beyond:
-        click.echo(f"  beyond its mart: {words}", err=True)
+        click.echo(f"  beyond its mart: {words}" if standing.department else f"  {standing.role} {words}", err=True)
 
 
 def _as_dict(standing: Standing) -> dict[str, object]:
@@ -112,5 +130,7 @@ def _as_dict(standing: Standing) -> dict[str, object]:
         "may_log_in": standing.may_log_in,
         "reads": standing.reads,
         "beyond": standing.beyond,
+        "members": standing.members,
         "may_make_temporary": standing.may_make_temporary,
+        "may_take_locks": standing.may_take_locks,
     }

@@ -18,14 +18,14 @@ from loader import build, demonstration
 from loader.commands.db import settings_of
 from loader.contract.read import read_contract
 from loader.database import check, make_engine
-from loader.departments import close_temporary, make_roles
+from loader.departments import close_to_everybody, make_roles
 from loader.docs import make_docs
-from loader.embedded import EmbeddedServer
+from loader.embedded import EmbeddedServer, is_embedded
 from loader.ledger import access
 from loader.ledger.models import User
 from loader.migrate import migrate
 from loader.remedy import Remedy
-from loader.settings import EMBEDDED_NAME, LOOPBACK, Settings
+from loader.settings import Settings
 from loader.steps import Step, Steps
 from loader.watch_process import WatchProcess
 from loader.web_server import WebServer
@@ -74,7 +74,7 @@ def bring_up(settings: Settings, data: str, scale: float, port: int, is_watched:
         for warning in make_roles(engine, contract.departments).warnings():
             step.say(warning)
         if is_embedded(settings):
-            close_temporary(engine)
+            close_to_everybody(engine)
     if data != "none":
         with steps.step("demonstration data") as step:
             step.detail = demonstration.load_shop(settings, engine, contract, data, scale, step)
@@ -151,18 +151,6 @@ def bring_up_to_date(settings: Settings, engine: sa.Engine, step: Step) -> Remed
         return failure
     step.detail = build.outcome(engine)
     return None
-
-
-def is_embedded(settings: Settings) -> bool:
-    """Whether the settings mean the embedded server: PGHOST is unset, or the five
-    variables are those that `loader db env` prints for it."""
-    if not settings.host_is_given:
-        return True
-    printed = (settings.host, settings.user, settings.password, settings.database)
-    if printed != (LOOPBACK, EMBEDDED_NAME, EMBEDDED_NAME, EMBEDDED_NAME):
-        return False
-    now = EmbeddedServer.of(settings).status()
-    return now.state == "stopped" or now.port == settings.port
 
 
 def first_login(settings: Settings, engine: sa.Engine) -> str:

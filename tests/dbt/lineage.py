@@ -2,7 +2,9 @@
 
 What is followed is the making of values: an output column bears the marks of every column that
 stands in its expression, through CTEs, subqueries, unions and renames. A column that only decides
-which rows come (`where`, `on`) leaves no mark, nor one by which a named window is ordered.
+which rows come (`where`, `on`) leaves no mark, nor one by which a named window is ordered. Of a row
+taken whole (`to_jsonb(people)`), and of what a function or `lateral` makes of a row, every column
+bears all the marks. What can't be followed is an error: no column is taken for clean unread.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from sqlglot import MappingSchema, exp, parse_one
+from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, walk_in_scope
 
@@ -68,6 +71,14 @@ def trace(manifest: Manifest, standing: Relations) -> tuple[Relations, Marks]:
     return relations, marks
 
 
+def outputs(sql: str, relations: Relations, marks: Marks) -> dict[str, set[str]]:
+    """The columns of one select, each with what is marked in it."""
+    schema = MappingSchema(dialect="postgres")
+    for relation, columns in relations.items():
+        _add(schema, relation, columns)
+    return _Select(sql, schema, marks).outputs()
+
+
 def _add(schema: MappingSchema, relation: Relation, columns: Iterable[str]) -> None:
     table = exp.table_(relation[1], db=relation[0], quoted=True)
     schema.add_table(table, {f'"{column}"': "text" for column in columns}, dialect="postgres", match_depth=False)
@@ -77,10 +88,12 @@ class _Select:
     """One model's SQL."""
 
     def __init__(self, sql: str, schema: MappingSchema, marks: Marks) -> None:
-        self.marks = marks
+        self.schema, self.marks = schema, marks
         tree = parse_one(sql, read="postgres")
         for table in tree.find_all(exp.Table):
             table.set("catalog", None)  # dbt names the database, too
+        if any(clause.recursive for clause in tree.find_all(exp.With)):
+            raise OptimizeError("with recursive: what its rows are made of is not followed")
         tree = qualify(tree, schema=schema, dialect="postgres", validate_qualify_columns=True)
         self.scope = build_scope(tree)
         self._known: dict[int, dict[str, set[str]]] = {}
@@ -92,11 +105,12 @@ class _Select:
 
     def _outputs(self, scope: Scope) -> dict[str, set[str]]:
         if id(scope) not in self._known:
-            self._known[id(scope)] = {}  # a recursive part sees what its beginning has
             if isinstance(scope.expression, exp.SetOperation):
                 first, *others = [self._outputs(part) for part in scope.set_operation_scopes]
                 columns = zip(first, *(other.values() for other in others), strict=True)
                 made = {name: first[name].union(*rest) for name, *rest in columns}
+            elif isinstance(scope.expression, exp.UDTF):
+                made = {"": self._in(scope.expression, scope)}  # whatever its columns are called
             else:
                 made = {made.alias_or_name: self._in(made, scope) for made in scope.expression.selects}
             self._known[id(scope)] = made
@@ -106,18 +120,34 @@ class _Select:
         """The marks of every column in an expression, and of all that its subqueries select."""
         found: set[str] = set()
         for node in walk_in_scope(expression):
-            if isinstance(node, exp.Column):
+            if isinstance(node, exp.TableColumn) or (isinstance(node, exp.Column) and node.is_star):
+                found |= self._row(node.name if isinstance(node, exp.TableColumn) else node.table, scope)
+            elif isinstance(node, exp.Column):
                 found |= self._column(node, scope)
-        inside = {id(node) for node in expression.find_all(exp.Query)}
+        inside = {id(node) for node in expression.walk()}
         for subquery in scope.subquery_scopes:
             if id(subquery.expression) in inside:
                 found = found.union(*self._outputs(subquery).values())
         return found
 
     def _column(self, column: exp.Column, scope: Scope) -> set[str]:
-        source = scope.sources.get(column.table)
-        if isinstance(source, Scope):
-            return self._outputs(source).get(column.name, set())
-        if isinstance(source, exp.Table):
-            return self.marks.get(((source.db, source.name), column.name), set())
-        return set()
+        marks = self._source(column.table, scope)
+        if "" not in marks and column.name not in marks:
+            raise OptimizeError(f"{column.sql()}: no column of what it is taken from")
+        return marks.get(column.name, marks.get("", set()))
+
+    def _row(self, name: str, scope: Scope) -> set[str]:
+        return set().union(*self._source(name, scope).values())
+
+    def _source(self, name: str, scope: Scope | None) -> dict[str, set[str]]:
+        """The columns of what is called so here, or in a query around this one; "" is any column."""
+        while scope is not None:
+            _, source = scope.selected_sources.get(name, (None, None))
+            if isinstance(source, Scope):
+                return self._outputs(source)
+            if isinstance(source, exp.Table) and isinstance(source.this, exp.Func):
+                return {"": self._in(source.this, scope)}
+            if isinstance(source, exp.Table) and (columns := self.schema.column_names(source)):
+                return {column: self.marks.get(((source.db, source.name), column), set()) for column in columns}
+            scope = scope.parent
+        raise OptimizeError(f"{name}: no table that is known")

@@ -110,17 +110,6 @@ where build_id = {{ build_id }} and status <> 'superseded'
     {%- do run_query("commit") -%}
 {%- endmacro %}
 
-{#- Models that BI reads: those built in a schema named <mart>__build. -#}
-{% macro mart_models() -%}
-    {%- set marts = [] -%}
-    {%- for node in graph.nodes.values() -%}
-        {%- if node.resource_type == 'model' and node.schema.endswith('__build') and node.config.materialized != 'ephemeral' -%}
-            {%- do marts.append(node) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(marts | sort(attribute='unique_id')) }}
-{%- endmacro %}
-
 {#- What forbids to publish whatever else is run on this state: sentences. -#}
 {% macro faults_of_build(past, marts) -%}
     {%- set build_id, faults = past.build.build_id, [] -%}

@@ -175,20 +175,3 @@ coalesce(
     {%- do run_query("commit") -%}
     {%- do log("Testing build " ~ build[0] ~ ": staging up to load number " ~ build[2] ~ ", as of " ~ build[3] ~ ".", info=True) -%}
 {%- endmacro %}
-
-{#- Pre-hook of every model, in its transaction: while it is written no other
-    build can be opened, and it is written only for the latest build, whose
-    bound is what its SQL looks up. -#}
-{% macro enter_build() -%}
-    {%- if execute -%}
-select pg_advisory_xact_lock_shared({{ build_lock() }});
-do $enter_build$
-begin
-    if (select invocation_id from ledger.builds order by build_id desc limit 1) is distinct from {{ sql_literal(invocation_id) }} then
-        raise exception 'this build was overtaken by a newer one: two ran at the same time'
-            using hint = 'Let one run end before the next is started.';
-    end if;
-end
-$enter_build$;
-    {%- endif -%}
-{%- endmacro %}

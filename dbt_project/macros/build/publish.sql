@@ -91,8 +91,8 @@ $publish$
 {% macro tell_of_tables_without_model(marts) -%}
     {%- set schemas, known = [], [] -%}
     {%- for mart in marts -%}
-        {%- do schemas.append(sql_literal(mart.schema[:-7])) -%}
-        {%- do known.append(mart.schema[:-7] ~ '.' ~ mart.alias) -%}
+        {%- do schemas.append(sql_literal(mart_schema_of(mart))) -%}
+        {%- do known.append(mart_schema_of(mart) ~ '.' ~ mart.alias) -%}
     {%- endfor -%}
     {%- set there = run_query(
         "select schemaname || '.' || tablename from pg_tables where schemaname in (" ~ schemas | unique | join(', ') ~ ") order by 1"

@@ -8,7 +8,7 @@
     and stops nothing: publishing may not wait for an administrator. -#}
 {% macro readers_of(mart) -%}
     {%- set named = (mart.config.grants or {}).get('select') or [] -%}
-    {{ return((['gatehouse_' ~ mart.schema[:-7]] + ([named] if named is string else named | list)) | unique | list) }}
+    {{ return((['gatehouse_' ~ mart_schema_of(mart)] + ([named] if named is string else named | list)) | unique | list) }}
 {%- endmacro %}
 
 {#- `meta.row_access: {column: …, roles: gatehouse_region_}`: besides those who
@@ -63,7 +63,7 @@ or cast({{ adapter.quote(access.column) }} as text) in (
     {%- set readers = [] -%}
     {%- for reader in readers_of(mart) -%}{%- do readers.append(sql_literal(reader)) -%}{%- endfor -%}
     {{ return("(" ~ [
-        sql_literal(mart.schema), sql_literal(mart.schema[:-7]), sql_literal(mart.alias),
+        sql_literal(mart.schema), sql_literal(mart_schema_of(mart)), sql_literal(mart.alias),
         "array[" ~ readers | join(', ') ~ "]",
         sql_literal(access.roles) if access else "cast(null as text)",
         sql_literal(rule) if rule else "cast(null as text)",
@@ -127,8 +127,21 @@ returns void language plpgsql as $function$
 declare
     target_name constant text := format('%I.%I', mart_schema, table_name);
     target_id constant oid := target_name::regclass;
+    row_type constant oid := (select reltype from pg_class where oid = target_id);
+    -- What the last publishing noted. The table's own comment is the model's description.
+    noted constant text := obj_description(row_type, 'pg_type');
     reader text;
 begin
+    -- Only who was let in by the model: what somebody granted by hand stays.
+    for reader in
+        select rolname from pg_roles
+        where rolname = any (cast(substring(noted from '^read by (.*)$') as text[])) and not rolname = any (readers)
+    loop
+        execute format('revoke select on %s from %I', target_name, reader);
+    end loop;
+    if noted is distinct from 'read by ' || cast(readers as text) then
+        execute format('comment on type %s is %L', target_name, 'read by ' || cast(readers as text));
+    end if;
     if rule is not null then
         if not (select relrowsecurity from pg_class where oid = target_id) then
             execute format('alter table %s enable row level security', target_name);
@@ -173,7 +186,7 @@ $function$
 {#- dbt's own grants, but for marts: theirs are given when they are published.
     They give `select` only: what a build makes nobody else writes. -#}
 {% macro postgres__apply_grants(relation, grant_config, should_revoke=True) -%}
-    {%- if relation.schema.endswith('__build') -%}
+    {%- if is_mart(relation) -%}
         {%- for privilege in grant_config or {} if privilege | lower != 'select' -%}
             {{ exceptions.raise_compiler_error(relation.identifier ~ " grants " ~ privilege ~ ": a mart grants select and nothing else.") }}
         {%- endfor -%}

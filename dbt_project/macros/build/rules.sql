@@ -96,7 +96,7 @@
 {#- Of the project, and no hook: these decide no row. -#}
 {% macro is_rule(macro_id) -%}
     {%- set parts = macro_id.split('.') -%}
-    {{ return(parts[1] == project_name and parts[2] not in ['enter_build', 'move_watermark', 'generate_schema_name']) }}
+    {{ return(parts[1] == project_name and parts[2] not in ['enter_build', 'leave_build', 'generate_schema_name']) }}
 {%- endmacro %}
 
 {#- The vars that a text names. as_of is the build's day, not a rule: it moves

@@ -17,7 +17,7 @@
       the other, that have this day.
 
     What a model was made by is written in the transaction of its rows
-    (move_watermark), so a build that was killed is known as far as it came. -#}
+    (leave_build), so a build that was killed is known as far as it came. -#}
 
 {#- What is known of the past as seen from a build: ids, bounds and day of the
     build, {unique_id: last result}, {source: since}. `build` is {build_id,

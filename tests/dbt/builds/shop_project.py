@@ -23,7 +23,7 @@ on-run-end: ["{{{{ close_build(results) }}}}"]
 models:
   gatehouse:
     +pre-hook: ["{{{{ enter_build() }}}}"]
-    +post-hook: ["{{{{ move_watermark() }}}}"]
+    +post-hook: ["{{{{ leave_build() }}}}"]
 """
 
 PROFILE = """
