@@ -94,8 +94,9 @@ def build(
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     if last is not None:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
-        _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+        with suppress(OSError):  # readers have what was built: without the note it is built once more
+            settings.state_dir.mkdir(parents=True, exist_ok=True)
+            _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
 
 
 @contextmanager

@@ -86,7 +86,10 @@ class KeptDbt:
         except BrokenPipeError:
             return None
         for text in process.stdout:
-            answer: dict[str, Any] = json.loads(text)
+            try:
+                answer: dict[str, Any] = json.loads(text)
+            except ValueError:
+                return None  # it was killed in the middle of a line
             if "ended" in answer:
                 return answer
             line(answer["line"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +69,19 @@ class Watch:
     """`run` does not return: it is ended from outside, by KeyboardInterrupt as a rule."""
 
     def __init__(
-        self, settings: Settings, engine: sa.Engine, steps: Steps, sleep: Callable[[float], None] = time.sleep
+        self,
+        settings: Settings,
+        engine: sa.Engine,
+        steps: Steps,
+        sleep: Callable[[float], None] = time.sleep,
+        is_up: Callable[[], object] = lambda: None,
     ) -> None:
+        """`is_up` is called whenever it has looked for loads, or said why it could not."""
         self._settings, self._engine, self._steps, self._sleep = settings, engine, steps, sleep
+        self._is_up = is_up
         self.dbt = KeptDbt(settings)
+        #: The newest load when it looked last.
+        self._newest = 0
         #: The newest load when everything had last been looked at; None: look at once.
         self._seen: int | None = None
         #: A part was not enough: the next build is of the whole.
@@ -88,14 +98,16 @@ class Watch:
             self.dbt.close()
 
     def step(self) -> None:
-        """Looks once for something to do, and does it; else sleeps."""
+        """Looks once for something to do, and does it; else sleeps. Whatever goes wrong is
+        said and tried again: nobody is there at night to start another watch."""
         try:
             with connection_faults(self._settings):
-                newest = self._ask(_NEWEST).scalar_one()
+                self._newest = self._ask(_NEWEST).scalar_one()
+                self._is_up()
                 if self._away:
-                    self._steps.say("the database is back")
+                    self._say("the database is back")
                     self._away = 0.0
-                if not self._is_time(newest):
+                if not self._is_time():
                     self._sleep(POLL_SECONDS)
                     return
                 with build.turn(self._engine, self._steps.say):
@@ -107,19 +119,21 @@ class Watch:
                     docs.make_docs(self._settings, self._steps, self.dbt.run)
         except (Remedy, SQLAlchemyError, psycopg2.Error) as error:
             self._wait_for_database(error)
+        except Exception as error:
+            self._failed(error)
 
-    def _is_time(self, newest: int) -> bool:
-        if self._seen is None or newest > self._seen:
+    def _is_time(self) -> bool:
+        if self._seen is None or self._newest > self._seen:
             return True
         return self._again_at is not None and time.monotonic() >= self._again_at
 
     def _build(self) -> bool:
         """Builds what is due; whether that was the whole, and went well."""
-        newest = self._ask(_NEWEST).scalar_one()
-        project = project_fingerprint(self._settings.project_dir)
+        self._newest = self._ask(_NEWEST).scalar_one()
         with ExitStack() as opened:
             step = None
             try:
+                project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
                 arguments = self._arguments(due, project)
                 if arguments is not None:
@@ -129,12 +143,14 @@ class Watch:
                         self._settings, self._engine, *rest,
                         command=command, run=self.dbt.run, progress=step.progress,
                     )  # fmt: skip
-                self._after(newest, arguments, due)
+                self._after(arguments, due)
                 if step is not None:
                     step.detail = self._in_words(due, arguments)
-            except Remedy as failure:
+            except (SQLAlchemyError, psycopg2.Error):
+                raise
+            except Exception as failure:
                 self._ask(_NEWEST)  # raises if it is the database that is away
-                self._failed(newest, failure)
+                self._failed(failure)
                 if step is not None:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
@@ -170,25 +186,25 @@ class Watch:
             return ["run-operation", "read_on"]
         return None
 
-    def _after(self, newest: int, arguments: list[str] | None, due: Due | None) -> None:
+    def _after(self, arguments: list[str] | None, due: Due | None) -> None:
         """Nothing failed: what is left to do?"""
-        self._seen, self._again_at = newest, None
+        self._seen, self._again_at = self._newest, None
         if due is None or arguments is None:
             self._pause = FIRST_PAUSE
             return
         last = self._ask(_LAST).one()
         is_part = arguments != ["build"]
         # what came while it was asked what is due is in the build's bound, perhaps not in its part
-        self._whole = is_part and not last.is_published and last.upper_bound == newest
-        if not last.is_published and (is_part or last.upper_bound > newest):
+        self._whole = is_part and not last.is_published and last.upper_bound == self._newest
+        if not last.is_published and (is_part or last.upper_bound > self._newest):
             self._seen = None
         else:
             self._seen, self._pause = last.upper_bound, FIRST_PAUSE
 
-    def _failed(self, newest: int, failure: Remedy) -> None:
-        self._seen = newest
+    def _failed(self, failure: Exception) -> None:
+        self._seen = self._newest
         self._again_at = time.monotonic() + self._next_pause()
-        self._steps.say(str(failure))
+        self._say(str(failure) if isinstance(failure, Remedy) else "".join(traceback.format_exception(failure)))
 
     def _next_pause(self) -> float:
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
@@ -207,10 +223,15 @@ class Watch:
     def _wait_for_database(self, error: BaseException) -> None:
         if not self._away:
             words = str(error) if isinstance(error, Remedy) else ended_by(error, "watch", "It goes on")
-            self._steps.say(f"{words}\nwaiting for the database")
+            self._say(f"{words}\nwaiting for the database")
+        self._is_up()
         self._away = min(max(self._away * 2, FIRST_AWAY), LONGEST_AWAY)
         self._seen = None
         self._sleep(self._away)
+
+    def _say(self, words: str) -> None:
+        with suppress(OSError):  # the disk of the log is full
+            self._steps.say(words)
 
     def _ask(self, query: str) -> sa.Result[Any]:
         with self._engine.connect() as connection:

@@ -55,9 +55,9 @@ def watch(settings: Settings) -> None:
     engine = make_engine(settings, connect_args={"application_name": builds.APPLICATION_NAME})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with WatchProcess(settings).only_one():
+        with WatchProcess(settings).only_one() as is_up:
             steps.say("watching for loads; what they touch is built as they come")
-            Watch(settings, engine, steps).run()
+            Watch(settings, engine, steps, is_up=is_up).run()
     except KeyboardInterrupt:
         steps.say("the watch has ended")
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
@@ -39,7 +40,7 @@ class Dbt:
     test: list[str] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
     status: str = "published"
-    fails: str = ""
+    fails: str | Exception = ""
     meanwhile: Callable[[], object] = lambda: None
     has_macros: bool = True
 
@@ -56,7 +57,7 @@ class Dbt:
         self.asked.append(list(arguments))
         self.meanwhile()
         if self.fails:
-            raise Remedy(self.fails)
+            raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.has_macros:
             self.one(
                 "1 from (select 1) as one; insert into ledger.builds (upper_bound, status, published_at, message)"
@@ -74,6 +75,11 @@ class Dbt:
 
     def close(self) -> int:
         return 0
+
+
+class Full(StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @dataclass
@@ -197,6 +203,52 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     assert watched.asked() == [["build"]]
     now[0] += 3600
     assert watched.asked() == []
+
+
+@pytest.mark.parametrize("half_saved", ["name: [shop", "only text", None])
+def test_a_project_that_can_not_be_read_is_said_and_read_again(watched: Watched, half_saved: str | None) -> None:
+    file = watched.watch._settings.project_dir / "dbt_project.yml"
+    if half_saved is None:
+        file.unlink()
+    else:
+        file.write_text(half_saved)
+    watched.load()
+    assert watched.asked() == []
+    assert "can't be read" in watched.out.getvalue()
+    assert "Traceback" not in watched.out.getvalue()
+    file.write_text("name: shop")
+    watched.load()
+    assert watched.asked() == [["build"]]
+
+
+@pytest.mark.parametrize("where", ["in dbt", "in its docs"])
+def test_what_nobody_thought_of_is_said_with_its_place_and_tried_again(
+    watched: Watched, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "in dbt":
+        watched.dbt.fails = AttributeError("no such thing")
+    else:
+        monkeypatch.setattr(docs, "make_docs", lambda *_: {}["no such thing"])
+    watched.load()
+    watched.watch.step()
+    assert "Traceback" in watched.out.getvalue()
+    assert "no such thing" in watched.out.getvalue()
+    watched.dbt.fails, watched.dbt.asked = "", []
+    watched.watch._again_at = time.monotonic()
+    monkeypatch.setattr(docs, "make_docs", lambda *_: None)
+    assert watched.asked() == ([["build"]] if where == "in dbt" else []), "what went well is not done again"
+
+
+def test_files_that_can_not_be_written_are_no_end(watched: Watched) -> None:
+    (watched.watch._settings.state_dir / "built.json").mkdir(parents=True)
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert "Traceback" not in watched.out.getvalue(), "it was built and published"
+    watched.watch._steps = Steps(Console(file=Full(), width=200))
+    watched.load(MODELS)
+    watched.asked()
+    watched.asked()
+    assert watched.dbt.one("select count(*) from ledger.builds") == 2, "the disk of the log is full"
 
 
 def test_somebodys_own_dbt_is_not_taken_over(watched: Watched, settings: Settings) -> None:

@@ -16,7 +16,7 @@ from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.watch_process import WatchProcess
-from loader.web_server import _lives
+from loader.web_server import lives
 
 PROFILE = """
 little:
@@ -132,11 +132,15 @@ def test_a_watch_starts_in_the_background_is_one_and_ends(little: Settings) -> N
         assert pid is not None
         with pytest.raises(Remedy, match=rf"runs here already \(process {pid}\)"), watch.only_one():
             raise AssertionError("two of them")
+        with pytest.raises(Remedy, match="did not come up: A watch runs here already"):
+            watch.start()
+        assert watch.running() == pid
+        assert watch.file.read_text() == f"{pid} up", "it has looked for loads"
     finally:
         assert watch.stop() is True
     assert watch.running() is None
     assert "the watch has ended" in watch.log.read_text()
     give_up = time.monotonic() + 20
-    while _lives(pid) and time.monotonic() < give_up:
+    while lives(pid) and time.monotonic() < give_up:
         time.sleep(0.05)
-    assert not _lives(pid)
+    assert not lives(pid)
