@@ -101,7 +101,7 @@ def project_fingerprint(project_dir: Path) -> str:
     digest = hashlib.sha256()
     try:
         for path in sorted(_project_files(project_dir)):
-            digest.update(f"{path.relative_to(project_dir)}\0".encode())
+            digest.update(f"{os.path.relpath(path, project_dir)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise Remedy(f"The project in {project_dir} can't be read: {error}.", "Mend it or save it whole.") from error

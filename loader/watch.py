@@ -52,17 +52,34 @@ class Due:
 
     upper_bound: int
     published: int | None
-    as_of: str | None
     make: list[str]
     test: list[str]
     all: int
 
-    def selection(self) -> list[str]:
-        """The arguments that have dbt build that and no more. Names of nodes, not their ids;
-        tests of what is selected come along. The logic of models has been tested by the
+
+@dataclass(frozen=True)
+class Plan:
+    """What dbt is asked for: its command line, empty where nothing is to be done; and whether
+    that builds the whole."""
+
+    command: tuple[str, ...] = ()
+    is_whole: bool = False
+
+    @classmethod
+    def part(cls, due: Due) -> Plan:
+        """What is due, and no more, up to the bound that it is due at. Names of nodes, not their
+        ids; tests of what is selected come along. The logic of models has been tested by the
         build that first saw the project as it is: unit tests are left out."""
-        names = sorted({unique_id.split(".")[2] for unique_id in (*self.make, *self.test)})
-        return ["--select", *names, "--exclude-resource-type", "unit_test"]
+        up_to = ("--vars", json.dumps({"upper_bound": due.upper_bound}))
+        names = sorted({unique_id.split(".")[2] for unique_id in (*due.make, *due.test)})
+        if not names:
+            return cls(("run-operation", "read_on", *up_to))
+        # the whole project's documents are for the docs, which a part leaves as they are
+        return cls(("build", "--select", *names, "--exclude-resource-type", "unit_test", "--no-write-json", *up_to))
+
+
+NOTHING = Plan()
+WHOLE = Plan(("build",), is_whole=True)
 
 
 class Watch:
@@ -135,17 +152,17 @@ class Watch:
             try:
                 project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
-                arguments = self._arguments(due, project)
-                if arguments is not None:
+                plan = self._plan(due, project)
+                if plan != NOTHING:
                     step = opened.enter_context(self._steps.step("dbt build"))
-                    command, *rest = arguments
+                    command, *rest = plan.command
                     build.build(
                         self._settings, self._engine, *rest,
                         command=command, run=self.dbt.run, progress=step.progress,
                     )  # fmt: skip
-                self._after(arguments, due)
+                self._after(plan, due)
                 if step is not None:
-                    step.detail = self._in_words(due, arguments)
+                    step.detail = self._in_words(due, plan)
             except (SQLAlchemyError, psycopg2.Error):
                 raise
             except Exception as failure:
@@ -154,7 +171,7 @@ class Watch:
                 if step is not None:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
-        return arguments == ["build"]
+        return plan.is_whole
 
     def _what_is_due(self) -> Due | None:
         """What is to be built; None of a project without our build macros."""
@@ -172,31 +189,26 @@ class Watch:
             raise
         return Due(**json.loads(said[-1]))
 
-    def _arguments(self, due: Due | None, project: str) -> list[str] | None:
-        """What dbt is to be asked for; None: nothing."""
+    def _plan(self, due: Due | None, project: str) -> Plan:
         if due is None:
-            return ["build"]
+            return WHOLE
         made_from_it = build.is_made_from(self._settings, project)
         if self._whole or due.published is None or not made_from_it or len(due.make) == due.all:
-            return ["build"]
-        if due.make or due.test:
-            # the whole project's documents are for the docs, which a part leaves as they are
-            return ["build", *due.selection(), "--no-write-json"]
-        if due.upper_bound > due.published:
-            return ["run-operation", "read_on"]
-        return None
+            return WHOLE
+        if due.make or due.test or due.upper_bound > due.published:
+            return Plan.part(due)
+        return NOTHING
 
-    def _after(self, arguments: list[str] | None, due: Due | None) -> None:
+    def _after(self, plan: Plan, due: Due | None) -> None:
         """Nothing failed: what is left to do?"""
         self._seen, self._again_at = self._newest, None
-        if due is None or arguments is None:
+        if due is None or plan == NOTHING:
             self._pause = FIRST_PAUSE
             return
         last = self._ask(_LAST).one()
-        is_part = arguments != ["build"]
-        # what came while it was asked what is due is in the build's bound, perhaps not in its part
-        self._whole = is_part and not last.is_published and last.upper_bound == self._newest
-        if not last.is_published and (is_part or last.upper_bound > self._newest):
+        # where somebody's build came between, the bound is beyond what was asked for
+        self._whole = not plan.is_whole and not last.is_published and last.upper_bound == due.upper_bound
+        if not last.is_published and not plan.is_whole:
             self._seen = None
         else:
             self._seen, self._pause = last.upper_bound, FIRST_PAUSE
@@ -214,9 +226,9 @@ class Watch:
         left = max((self._again_at or 0.0) - time.monotonic(), 0.0)
         return f"Tried again when a load comes, or in {left:.0f} s"
 
-    def _in_words(self, due: Due | None, arguments: list[str] | None) -> str:
+    def _in_words(self, due: Due | None, plan: Plan) -> str:
         words = build.outcome(self._engine)
-        if due is None or arguments == ["build"]:
+        if due is None or plan.is_whole:
             return words
         return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
 

@@ -27,7 +27,7 @@ from loader.steps import Steps
 from loader.watch import Watch
 from tests.conftest import free_port
 
-PART = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test"]
+SELECT = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test", "--no-write-json"]
 MODELS = ["model.shop.fct_orders", "model.shop.dim_dates"]
 
 
@@ -52,16 +52,17 @@ class Dbt:
                 ("upper_bound", "coalesce(max(seq), 0) from ledger.loads"),
                 ("published", "max(upper_bound) from ledger.builds where published_at is not null"),
             ]}  # fmt: skip
-            line(f"due: {json.dumps({**found, 'as_of': None, 'make': self.make, 'test': self.test, 'all': 2})}")
+            line(f"due: {json.dumps({**found, 'make': self.make, 'test': self.test, 'all': 2})}")
             return
         self.asked.append(list(arguments))
         self.meanwhile()
         if self.fails:
             raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.has_macros:
+            given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
             self.one(
                 "1 from (select 1) as one; insert into ledger.builds (upper_bound, status, published_at, message)"
-                f" select coalesce(max(seq), 0), '{self.status}',"
+                f" select least(coalesce(max(seq), 0), {given.get('upper_bound', 'null')}), '{self.status}',"
                 f" case when '{self.status}' = 'published' then now() end, '{self.status}' from ledger.loads"
                 " returning build_id",
                 statement="select ",
@@ -124,12 +125,13 @@ def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watc
     assert watched.slept, "nothing came: it sleeps"
     watched.load(["model.shop.fct_orders"])
     watched.dbt.test = ["test.shop.unique_fct_orders.1f"]
-    assert watched.asked() == [["build", *PART, "--no-write-json"]]
+    assert watched.asked() == [["build", *SELECT, "--vars", '{"upper_bound": 2}']]
     assert watched.asked() == []
     watched.load(MODELS)
     assert watched.asked() == [["build"]], "all is due"
     watched.load()
-    assert watched.asked() == [["run-operation", "read_on"]], "nothing is due, and what came has been seen"
+    read_on = ["run-operation", "read_on", "--vars", '{"upper_bound": 4}']
+    assert watched.asked() == [read_on], "nothing is due, and what came has been seen"
     assert "1 of 2 models, 1 tests: 0 models and tests, published" in watched.out.getvalue()
 
 
@@ -172,11 +174,11 @@ def test_what_comes_during_a_build_is_built_next(watched: Watched) -> None:
         watched.dbt.meanwhile = lambda: None
         watched.load()
 
-    watched.dbt.meanwhile = come  # before it has opened the build: its bound is beyond what was asked
-    watched.dbt.status = "built"
-    watched.asked()
-    watched.dbt.status, watched.dbt.make = "published", MODELS[:1]
-    assert watched.asked()[0][1] == "--select", "a part again, and not the whole: it was not a part's fault"
+    watched.dbt.meanwhile = come  # before it has opened the build, which reads no further than was asked
+    assert watched.asked()[0][-1] == '{"upper_bound": 2}'
+    watched.dbt.make = MODELS[:1]
+    assert watched.asked()[0][-1] == '{"upper_bound": 3}'
+    assert watched.asked() == []
 
 
 def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(

@@ -9,9 +9,9 @@
     {%- do log('due: ' ~ tojson(what_is_due()), info=True) -%}
 {%- endmacro %}
 
-{#- {upper_bound, published, as_of, make, test, all}: the newest load; how far readers
-    see, none before the first time; unique_ids of models and seeds to make, and of tests
-    to run; how many models and seeds there are. -#}
+{#- {upper_bound, published, make, test, all}: the newest load; how far readers see,
+    none before the first time; unique_ids of models and seeds to make, and of tests to
+    run; how many models and seeds there are. -#}
 {% macro what_is_due() -%}
     {%- do require_own_server() -%}
     {%- do require_ledger() -%}
@@ -45,7 +45,7 @@ select
         {%- do test.extend(each_build) -%}
     {%- endif -%}
     {{ return({
-        'upper_bound': row[1], 'published': row[3], 'as_of': row[2], 'make': make, 'test': test, 'all': all | length
+        'upper_bound': row[1], 'published': row[3], 'make': make, 'test': test, 'all': all | length
     }) }}
 {%- endmacro %}
 

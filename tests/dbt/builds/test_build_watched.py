@@ -1,0 +1,66 @@
+"""The watch with dbt as it is: what it decides is built and published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from loader.database import make_engine
+from loader.dbt_kept import KeptDbt
+from loader.steps import Steps
+from loader.watch import Watch
+from tests.dbt.builds.shop import Shop, line, order
+
+STATUSES = "select status, count(*) from mart_operations.order_list group by 1 order by 1"
+
+
+@pytest.fixture
+def watch(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    monkeypatch.setattr("loader.docs.make_docs", lambda *_: None)
+    here = replace(shop.settings, project_dir=shop.folder, state_dir=tmp_path)
+    engine = make_engine(here)
+    watch = Watch(here, engine, Steps(Console(file=StringIO(), width=200)), lambda _: None)
+    yield watch
+    watch.dbt.close()
+    engine.dispose()
+
+
+def said_by(watch: Watch) -> str:
+    out = watch._steps.console.file
+    assert isinstance(out, StringIO)
+    return out.getvalue()
+
+
+def builds(shop: Shop) -> list[tuple[Any, ...]]:
+    return shop.sql("select upper_bound, status, command like '%--select%' from ledger.builds order by build_id")
+
+
+def test_a_load_between_the_question_and_the_build_is_of_the_next_one(
+    shop: Shop, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.load(orders=[order(1)])
+    shop.load(order_lines=[line(1, 7, 5)])
+    watch.step()
+    assert builds(shop) == [(2, "published", False)], said_by(watch)
+    run = KeptDbt.run
+
+    def ask_and_load(self: KeptDbt, *arguments: str, **more: Any) -> None:
+        run(self, *arguments, **more)
+        if "say_what_is_due" in arguments:
+            monkeypatch.setattr(KeptDbt, "run", run)
+            shop.load(orders=[order(2)])
+
+    monkeypatch.setattr(KeptDbt, "run", ask_and_load)
+    shop.load(orders=[order(1, "completed", 2)])
+    watch.step()
+    assert builds(shop)[1:] == [(3, "published", True)], said_by(watch)
+    assert shop.sql(STATUSES) == [("completed", 1)]
+    watch.step()
+    assert builds(shop)[2:] == [(4, "published", True)], said_by(watch)
+    assert shop.sql(STATUSES) == [("completed", 1), ("placed", 1)]
