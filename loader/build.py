@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
@@ -36,6 +37,8 @@ _NODE = re.compile(r"(\d+) of (\d+) ([A-Z][A-Z-]*)\b(?! hook:).*?(\S+) \.* *\[")
 # what open_build says when it has opened one
 _OPENED = re.compile(r"Build (\d+): staging up to load number ")
 
+_OF_A_PART = ("--select", "--exclude", "--selector", "--model", "--resource-type")
+
 _LAST_BUILD = """
     select
         builds.build_id,
@@ -50,10 +53,7 @@ _LAST_BUILD = """
 def is_current(settings: Settings, engine: sa.Engine) -> bool:
     """Whether the last build was published, saw every load, and was made by `build`
     from the project as it is now."""
-    try:
-        made = json.loads(_note(settings).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
+    made = _noted(settings)
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     return (
@@ -71,12 +71,11 @@ def build(
     run: Run | None = None,
     command: str = "build",
 ) -> None:
-    """`dbt build ARGUMENTS…`, and a note of what it was made from; by `run` where a dbt is
+    """`dbt build ARGUMENTS…`, and a note of what it was of, where dbt came to its end; by `run` where a dbt is
     there already. Raises Remedy with dbt's last lines when it fails; readers then keep what
     they had. A build that dbt could not end itself is ended in the ledger, if that can be
     reached."""
-    fingerprint = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
-
+    fingerprint: str | None = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
     opened: list[int] = []
     ended = NodesEnded(progress)
 
@@ -85,18 +84,19 @@ def build(
         if match := _OPENED.search(line):
             opened.append(int(match[1]))
 
+    if is_part(arguments):  # of what else changed nothing was tried
+        fingerprint = _noted(settings).get("project")
     try:
         (run or partial(run_dbt, settings))(command, *arguments, line=tell)
     except BaseException:  # also Ctrl-C
         for build_id in opened:
-            _end(engine, build_id)
+            if _end(engine, build_id) == "failed":
+                _write_note(settings, build_id, fingerprint)
         raise
     with engine.connect() as connection:
         last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
     if last is not None:
-        with suppress(OSError):  # readers have what was built: without the note it is built once more
-            settings.state_dir.mkdir(parents=True, exist_ok=True)
-            _note(settings).write_text(json.dumps({"build_id": last.build_id, "project": fingerprint}), "utf-8")
+        _write_note(settings, last.build_id, fingerprint)
 
 
 @contextmanager
@@ -127,23 +127,30 @@ def _wait_for_turn(connection: sa.Connection) -> None:
     connection.exec_driver_sql("reset lock_timeout")
 
 
-def is_made_from(settings: Settings, project: str) -> bool:
-    """Whether the last build that ended well was made from a project of that fingerprint."""
-    try:
-        return bool(json.loads(_note(settings).read_text("utf-8"))["project"] == project)
-    except (OSError, ValueError, KeyError):
-        return False
+def was_tried(settings: Settings, project: str) -> bool:
+    """Whether a project of that fingerprint was built whole, also where some of it failed: what
+    failed is known, and what is left to do is what is due."""
+    return bool(_noted(settings).get("project") == project)
 
 
-def _end(engine: sa.Engine, build_id: int) -> None:
-    """Ends a build that says it is running, once dbt has ended."""
-    statement = """
+def is_part(arguments: Iterable[str]) -> bool:
+    """Whether dbt's arguments name nodes to build or to leave out."""
+    return any(word.startswith(_OF_A_PART) or word in ("-s", "-m") for word in arguments)
+
+
+def _end(engine: sa.Engine, build_id: int) -> str | None:
+    """What a build of a dbt that ended badly came to; one that says it is running is ended."""
+    find = "select status from ledger.builds where build_id = :build_id"
+    end = """
         update ledger.builds
         set status = 'failed', finished_at = now(), message = 'not published: dbt broke off before its end'
         where build_id = :build_id and status = 'running'
     """
+    status: str | None = None
     with suppress(SQLAlchemyError, Remedy), engine.begin() as connection:
-        connection.execute(sa.text(statement), {"build_id": build_id})
+        status = connection.execute(sa.text(find), {"build_id": build_id}).scalar()
+        connection.execute(sa.text(end), {"build_id": build_id})
+    return status
 
 
 class NodesEnded:
@@ -187,3 +194,16 @@ def outcome(engine: sa.Engine) -> str:
 
 def _note(settings: Settings) -> Path:
     return settings.state_dir / "built.json"
+
+
+def _noted(settings: Settings) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        noted = json.loads(_note(settings).read_text("utf-8"))
+        return noted if isinstance(noted, dict) else {}
+    return {}
+
+
+def _write_note(settings: Settings, build_id: int, project: str | None) -> None:
+    with suppress(OSError):  # without the note it is built once more
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        _note(settings).write_text(json.dumps({"build_id": build_id, "project": project}), "utf-8")

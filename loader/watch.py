@@ -28,6 +28,11 @@ POLL_SECONDS = 0.5
 #: After a failure nothing is tried again until a load comes, or so much time has passed; twice as
 #: long each time.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+#: After so many failures in a row loads wait as well, for so long at the most: the next one
+#: may mend it, and a hundred that do not are not to be a hundred builds.
+PATIENCE, LONGEST_PAUSE_OF_LOADS = 3, 300.0
+#: How often it is asked after a failure whether the project was mended.
+PROJECT_SECONDS = 5.0
 #: The same while the database is away.
 FIRST_AWAY, LONGEST_AWAY = 1.0, 30.0
 _DUE = "due: "
@@ -48,12 +53,14 @@ _LAST = """
 @dataclass(frozen=True)
 class Due:
     """What a build would have to do now, as dbt's macro `what_is_due` says it: unique ids of
-    what to make and what to test, and how many models and seeds there are in all."""
+    what to make and what to test, unit tests that did not pass, and how many models and seeds
+    there are in all."""
 
     upper_bound: int
     published: int | None
     make: list[str]
     test: list[str]
+    unit_tests: list[str]
     all: int
 
 
@@ -69,13 +76,15 @@ class Plan:
     def part(cls, due: Due) -> Plan:
         """What is due, and no more, up to the bound that it is due at. Names of nodes, not their
         ids; tests of what is selected come along. The logic of models has been tested by the
-        build that first saw the project as it is: unit tests are left out."""
+        build that first saw the project as it is: unit tests are left out, unless some failed."""
         up_to = ("--vars", json.dumps({"upper_bound": due.upper_bound}))
         names = sorted({unique_id.split(".")[2] for unique_id in (*due.make, *due.test)})
-        if not names:
+        logic = [f"unit_test:{unique_id.split('.')[3]}" for unique_id in due.unit_tests]
+        if not names and not logic:
             return cls(("run-operation", "read_on", *up_to))
         # the whole project's documents are for the docs, which a part leaves as they are
-        return cls(("build", "--select", *names, "--exclude-resource-type", "unit_test", "--no-write-json", *up_to))
+        without = () if logic else ("--exclude-resource-type", "unit_test")
+        return cls(("build", "--select", *names, *logic, *without, "--no-write-json", *up_to))
 
 
 NOTHING = Plan()
@@ -103,8 +112,12 @@ class Watch:
         self._seen: int | None = None
         #: A part was not enough: the next build is of the whole.
         self._whole = False
-        self._pause = FIRST_PAUSE
+        self._failures, self._pause = 0, FIRST_PAUSE
+        #: After a failure: when it is tried again, when a load is reason enough, and when it is
+        #: asked next whether the project is another than this.
         self._again_at: float | None = None
+        self._loads_at = self._project_at = 0.0
+        self._project: str | None = None
         self._away = 0.0
 
     def run(self) -> None:
@@ -140,15 +153,27 @@ class Watch:
             self._failed(error)
 
     def _is_time(self) -> bool:
-        if self._seen is None or self._newest > self._seen:
+        if self._seen is None:
             return True
-        return self._again_at is not None and time.monotonic() >= self._again_at
+        has_come, now = self._newest > self._seen, time.monotonic()
+        if self._again_at is None:
+            return has_come
+        return now >= self._again_at or (has_come and now >= self._loads_at) or self._is_mended(now)
+
+    def _is_mended(self, now: float) -> bool:
+        if now < self._project_at:
+            return False
+        self._project_at = now + PROJECT_SECONDS
+        try:
+            return project_fingerprint(self._settings.project_dir) != self._project
+        except Remedy:
+            return False  # somebody is at it
 
     def _build(self) -> bool:
         """Builds what is due; whether that was the whole, and went well."""
         self._newest = self._ask(_NEWEST).scalar_one()
         with ExitStack() as opened:
-            step = None
+            step = project = None
             try:
                 project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
@@ -167,7 +192,7 @@ class Watch:
                 raise
             except Exception as failure:
                 self._ask(_NEWEST)  # raises if it is the database that is away
-                self._failed(failure)
+                self._failed(failure, project)
                 if step is not None:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
@@ -192,10 +217,10 @@ class Watch:
     def _plan(self, due: Due | None, project: str) -> Plan:
         if due is None:
             return WHOLE
-        made_from_it = build.is_made_from(self._settings, project)
-        if self._whole or due.published is None or not made_from_it or len(due.make) == due.all:
+        was_tried = build.was_tried(self._settings, project)
+        if self._whole or due.published is None or not was_tried or len(due.make) == due.all:
             return WHOLE
-        if due.make or due.test or due.upper_bound > due.published:
+        if due.make or due.test or due.unit_tests or due.upper_bound > due.published:
             return Plan.part(due)
         return NOTHING
 
@@ -203,7 +228,7 @@ class Watch:
         """Nothing failed: what is left to do?"""
         self._seen, self._again_at = self._newest, None
         if due is None or plan == NOTHING:
-            self._pause = FIRST_PAUSE
+            self._failures, self._pause = 0, FIRST_PAUSE
             return
         last = self._ask(_LAST).one()
         # where somebody's build came between, the bound is beyond what was asked for
@@ -211,20 +236,23 @@ class Watch:
         if not last.is_published and not plan.is_whole:
             self._seen = None
         else:
-            self._seen, self._pause = last.upper_bound, FIRST_PAUSE
+            self._seen = last.upper_bound
+            self._failures, self._pause = 0, FIRST_PAUSE
 
-    def _failed(self, failure: Exception) -> None:
-        self._seen = self._newest
-        self._again_at = time.monotonic() + self._next_pause()
+    def _failed(self, failure: Exception, project: str | None = None) -> None:
+        """`project` is the fingerprint of what was tried; None: it could not be read."""
+        now, pause = time.monotonic(), self._pause
+        self._failures, self._pause = self._failures + 1, min(pause * 2, LONGEST_PAUSE)
+        self._seen, self._project = self._newest, project
+        self._again_at, self._project_at = now + pause, now + PROJECT_SECONDS
+        self._loads_at = now if self._failures < PATIENCE else now + min(pause, LONGEST_PAUSE_OF_LOADS)
         self._say(str(failure) if isinstance(failure, Remedy) else "".join(traceback.format_exception(failure)))
 
-    def _next_pause(self) -> float:
-        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
-        return pause
-
     def _when_again(self) -> str:
-        left = max((self._again_at or 0.0) - time.monotonic(), 0.0)
-        return f"Tried again when a load comes, or in {left:.0f} s"
+        now = time.monotonic()
+        left, loads = max((self._again_at or 0.0) - now, 0.0), max(self._loads_at - now, 0.0)
+        when = "when a load comes" if not loads else f"when a load has come, in {loads:.0f} s at the earliest"
+        return f"Tried again when the project changes or {when}, else in {left:.0f} s"
 
     def _in_words(self, due: Due | None, plan: Plan) -> str:
         words = build.outcome(self._engine)

@@ -38,9 +38,11 @@ class Dbt:
     engine: sa.Engine
     make: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+    unit_tests: list[str] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
     status: str = "published"
     fails: str | Exception = ""
+    status_of_failure: str = "failed"
     meanwhile: Callable[[], object] = lambda: None
     has_macros: bool = True
 
@@ -52,21 +54,24 @@ class Dbt:
                 ("upper_bound", "coalesce(max(seq), 0) from ledger.loads"),
                 ("published", "max(upper_bound) from ledger.builds where published_at is not null"),
             ]}  # fmt: skip
-            line(f"due: {json.dumps({**found, 'make': self.make, 'test': self.test, 'all': 2})}")
+            due = {**found, "make": self.make, "test": self.test, "unit_tests": self.unit_tests, "all": 2}
+            line(f"due: {json.dumps(due)}")
             return
         self.asked.append(list(arguments))
         self.meanwhile()
-        if self.fails:
-            raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.has_macros:
             given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
-            self.one(
+            status = self.status_of_failure if self.fails else self.status
+            build_id = self.one(
                 "1 from (select 1) as one; insert into ledger.builds (upper_bound, status, published_at, message)"
-                f" select least(coalesce(max(seq), 0), {given.get('upper_bound', 'null')}), '{self.status}',"
-                f" case when '{self.status}' = 'published' then now() end, '{self.status}' from ledger.loads"
+                f" select least(coalesce(max(seq), 0), {given.get('upper_bound', 'null')}), '{status}',"
+                f" case when '{status}' = 'published' then now() end, '{status}' from ledger.loads"
                 " returning build_id",
                 statement="select ",
             )
+            line(f"Build {build_id}: staging up to load number {given.get('upper_bound')}, as of today.")
+        if self.fails:
+            raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.status == "published":
             self.make, self.test = [], []
 
@@ -190,9 +195,10 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     watched.dbt.fails = "dbt build ended with status 1"
     assert watched.asked() == [["build"]]
     assert "dbt build ended with status 1" in watched.out.getvalue()
-    assert "failed, see above; the marts are as they were. Tried again when a load comes, or in 5 s" in (
-        watched.out.getvalue()
-    )
+    assert (
+        "failed, see above; the marts are as they were."
+        " Tried again when the project changes or when a load comes, else in 5 s"
+    ) in watched.out.getvalue()
     assert watched.asked() == []
     now[0] += 5
     assert watched.asked() == [["build"]]
@@ -200,11 +206,55 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     assert watched.asked() == [], "twice as long"
     watched.load()
     assert watched.asked() == [["build"]]
+    assert "or when a load has come, in 20 s at the earliest, else in 20 s" in watched.out.getvalue()
     watched.dbt.fails = ""
     watched.load()
+    assert watched.asked() == [], "three failures in a row: loads wait, too"
+    now[0] += 20
     assert watched.asked() == [["build"]]
     now[0] += 3600
     assert watched.asked() == []
+    watched.dbt.fails = "dbt build ended with status 1"
+    watched.load()
+    watched.asked()
+    watched.load()
+    assert len(watched.asked()) == 1, "the count begins anew"
+
+
+def test_of_a_project_whose_whole_build_failed_what_is_due_is_built(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("loader.watch.time.monotonic", lambda: now[0])
+    watched.load()
+    watched.asked()
+    model = watched.watch._settings.project_dir / "models" / "one.sql"
+    model.write_text("select 1")
+    watched.dbt.fails = "dbt build ended with status 1"
+    watched.dbt.unit_tests = ["unit_test.shop.fct_orders.sums"]
+    watched.load(MODELS[:1])
+    assert watched.asked() == [["build"]]
+    watched.load()
+    part = ["build", "--select", "fct_orders", "unit_test:sums", "--no-write-json", "--vars", '{"upper_bound": 3}']
+    assert watched.asked() == [part]
+    model.write_text("select 2")
+    assert watched.asked() == []
+    now[0] += 5
+    assert watched.asked() == [["build"]], "it was mended, and no load need come"
+    assert watched.asked() == []
+
+
+def test_a_whole_build_that_broke_off_is_begun_anew(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    (watched.watch._settings.project_dir / "models" / "one.sql").write_text("select 1")
+    watched.dbt.fails = "dbt build ended with status -9"
+    watched.dbt.status_of_failure = "running"
+    watched.load(MODELS[:1])
+    assert watched.asked() == [["build"]]
+    watched.dbt.status_of_failure = "failed"
+    watched.load()
+    assert watched.asked() == [["build"]], "nobody knows what of the logic was tested"
 
 
 @pytest.mark.parametrize("half_saved", ["name: [shop", "only text", None])
@@ -230,7 +280,7 @@ def test_what_nobody_thought_of_is_said_with_its_place_and_tried_again(
     if where == "in dbt":
         watched.dbt.fails = AttributeError("no such thing")
     else:
-        monkeypatch.setattr(docs, "make_docs", lambda *_: {}["no such thing"])
+        monkeypatch.setattr(docs, "make_docs", lambda *_: dict[str, str]()["no such thing"])
     watched.load()
     watched.watch.step()
     assert "Traceback" in watched.out.getvalue()

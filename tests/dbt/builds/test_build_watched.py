@@ -64,3 +64,42 @@ def test_a_load_between_the_question_and_the_build_is_of_the_next_one(
     watch.step()
     assert builds(shop)[2:] == [(4, "published", True)], said_by(watch)
     assert shop.sql(STATUSES) == [("completed", 1), ("placed", 1)]
+
+
+def unit_tests(shop: Shop) -> list[tuple[Any, ...]]:
+    return shop.sql("select build_id, status from ledger.build_results where resource_type = 'unit_test' order by 1")
+
+
+UNIT_TEST = """
+unit_tests:
+  - name: sums
+    model: sales_daily
+    given:
+      - input: ref('fct_orders')
+        rows: [{order_id: 1, order_date: 2017-06-01, sales_amount: 5}]
+    expect: {rows: [{orders: 2}]}
+"""
+
+
+def test_a_unit_test_that_failed_is_asked_again_and_not_passed_over(shop: Shop, watch: Watch) -> None:
+    shop.load(orders=[order(1)])
+    shop.load(order_lines=[line(1, 7, 5)])
+    watch.step()
+    shop.write("models/unit.yml", UNIT_TEST)
+    shop.load(orders=[order(2)])
+    watch.step()
+    shop.load(orders=[order(3)])
+    watch.step()
+    assert builds(shop)[1:] == [(3, "failed", False), (4, "failed", True)], said_by(watch)
+    assert unit_tests(shop) == [(2, "fail"), (3, "fail")], "of the part, too"
+    assert shop.sql(STATUSES) == [("placed", 1)]
+
+    shop.edit("models/unit.yml", "orders: 2", "orders: 1")
+    watch._project_at = 0.0
+    watch.step()
+    assert builds(shop)[3:] == [(4, "published", False)], said_by(watch)
+    assert shop.sql(STATUSES) == [("placed", 3)]
+    shop.load(orders=[order(4)])
+    watch.step()
+    assert builds(shop)[4:] == [(5, "published", True)], said_by(watch)
+    assert unit_tests(shop)[2:] == [(4, "pass")], "what has passed is left out again"
