@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ _LAST_BUILD = """
     limit 1
 """
 
+_BUILD = """
+    select
+        build_id, upper_bound, coalesce(status, '') as status, published_at is not null as is_published,
+        coalesce(message, '') as message,
+        (select count(*) from ledger.build_results as results where results.build_id = builds.build_id) as nodes
+    from ledger.builds
+    where build_id = :build_id
+"""
+
 
 def is_current(settings: Settings, engine: sa.Engine) -> bool:
     """Whether the last build was published, saw every load, and was made by `build`
@@ -63,6 +73,29 @@ def is_current(settings: Settings, engine: sa.Engine) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What a build came to, as the ledger has it."""
+
+    build_id: int
+    upper_bound: int
+    status: str
+    is_published: bool
+    message: str
+    nodes: int
+
+    def __str__(self) -> str:
+        return f"{self.nodes} models and tests, published" if self.is_published else self.message
+
+
+class NotPublished(Remedy):
+    """dbt ended well, and readers have not what it built."""
+
+    def __init__(self, ended: Ended) -> None:
+        self.ended = ended
+        super().__init__(f"Build {ended.build_id}: {ended.message}.")
+
+
 def build(
     settings: Settings,
     engine: sa.Engine,
@@ -70,17 +103,18 @@ def build(
     progress: Progress = lambda *_: None,
     run: Run | None = None,
     command: str = "build",
-) -> None:
+) -> Ended | None:
     """`dbt build ARGUMENTS…`, and a note of what it was of, where dbt came to its end; by `run` where a dbt is
-    there already. Raises Remedy with dbt's last lines when it fails; readers then keep what
-    they had. A build that dbt could not end itself is ended in the ledger, if that can be
-    reached."""
+    there already. Raises Remedy with dbt's last lines when it fails, NotPublished when it
+    did not and readers all the same keep what they had; a part may end as built, and say what
+    it lacks. A build that dbt could not end itself is ended in the ledger, if that can be
+    reached. None of a project without our build macros."""
     fingerprint: str | None = project_fingerprint(settings.project_dir)  # before: what changes meanwhile is not in it
     opened: list[int] = []
-    ended = NodesEnded(progress)
+    nodes_ended = NodesEnded(progress)
 
     def tell(line: str) -> None:
-        ended(line)
+        nodes_ended(line)
         if match := _OPENED.search(line):
             opened.append(int(match[1]))
 
@@ -93,10 +127,16 @@ def build(
             if _end(engine, build_id) == "failed":
                 _write_note(settings, build_id, fingerprint)
         raise
+    if not opened:
+        return None
     with engine.connect() as connection:
-        last = connection.execute(sa.text(_LAST_BUILD)).one_or_none()
-    if last is not None:
-        _write_note(settings, last.build_id, fingerprint)
+        found = connection.execute(sa.text(_BUILD), {"build_id": opened[-1]}).one()
+    ended = Ended(**found._mapping)
+    _write_note(settings, ended.build_id, fingerprint)
+    is_enough = command != "build" or is_part(arguments) or not ended.message.startswith("not published")
+    if not ended.is_published and not (ended.status == "built" and is_enough):
+        raise NotPublished(ended)
+    return ended
 
 
 @contextmanager
@@ -176,20 +216,6 @@ class NodesEnded:
             self._ended.add(number)
         oldest = next(iter(self._running.values()), name)
         self._progress(oldest, len(self._ended), int(total))
-
-
-def outcome(engine: sa.Engine) -> str:
-    """What the last build came to, in words."""
-    query = """
-        select published_at is not null as published, message,
-            (select count(*) from ledger.build_results where build_results.build_id = builds.build_id) as nodes
-        from ledger.builds order by build_id desc limit 1
-    """
-    with engine.connect() as connection:
-        last = connection.execute(sa.text(query)).one_or_none()
-    if last is None:
-        return "not recorded"
-    return f"{last.nodes} models and tests, published" if last.published else str(last.message)
 
 
 def _note(settings: Settings) -> Path:

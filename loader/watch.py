@@ -20,7 +20,7 @@ from loader.dbt import project_fingerprint
 from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
 from loader.settings import Settings
-from loader.steps import Steps
+from loader.steps import Step, Steps
 
 #: How often the ledger is asked for new loads: one row of an index. Chosen over LISTEN and NOTIFY,
 #: by which every load would pass a lock of the whole server at its commit (docs/DECISIONS.md).
@@ -43,10 +43,6 @@ _ANOTHER = """
             select from pg_stat_activity
             where datname = current_database() and application_name = 'dbt'
         )
-"""
-_LAST = """
-    select build_id, upper_bound, status, published_at is not null as is_published, message
-    from ledger.builds order by build_id desc limit 1
 """
 
 
@@ -177,17 +173,12 @@ class Watch:
             try:
                 project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
-                plan = self._plan(due, project)
+                plan, ended = self._plan(due, project), None
                 if plan != NOTHING:
                     step = opened.enter_context(self._steps.step("dbt build"))
-                    command, *rest = plan.command
-                    build.build(
-                        self._settings, self._engine, *rest,
-                        command=command, run=self.dbt.run, progress=step.progress,
-                    )  # fmt: skip
-                self._after(plan, due)
-                if step is not None:
-                    step.detail = self._in_words(due, plan)
+                    ended = self._make(plan, step)
+                    step.detail = _in_words(due, plan, ended)
+                self._after(plan, due, ended)
             except (SQLAlchemyError, psycopg2.Error):
                 raise
             except Exception as failure:
@@ -197,6 +188,17 @@ class Watch:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
         return plan.is_whole
+
+    def _make(self, plan: Plan, step: Step) -> build.Ended | None:
+        command, *rest = plan.command
+        try:
+            return build.build(
+                self._settings, self._engine, *rest, command=command, run=self.dbt.run, progress=step.progress
+            )
+        except build.NotPublished as failure:
+            if plan.is_whole:
+                raise
+            return failure.ended  # more may be enough
 
     def _what_is_due(self) -> Due | None:
         """What is to be built; None of a project without our build macros."""
@@ -224,20 +226,16 @@ class Watch:
             return Plan.part(due)
         return NOTHING
 
-    def _after(self, plan: Plan, due: Due | None) -> None:
+    def _after(self, plan: Plan, due: Due | None, ended: build.Ended | None) -> None:
         """Nothing failed: what is left to do?"""
-        self._seen, self._again_at = self._newest, None
-        if due is None or plan == NOTHING:
+        self._whole, self._again_at = False, None
+        if due is None or ended is None or ended.is_published or plan.is_whole:
+            self._seen = ended.upper_bound if ended else self._newest
             self._failures, self._pause = 0, FIRST_PAUSE
             return
-        last = self._ask(_LAST).one()
-        # where somebody's build came between, the bound is beyond what was asked for
-        self._whole = not plan.is_whole and not last.is_published and last.upper_bound == due.upper_bound
-        if not last.is_published and not plan.is_whole:
-            self._seen = None
-        else:
-            self._seen = last.upper_bound
-            self._failures, self._pause = 0, FIRST_PAUSE
+        self._seen = None
+        # where somebody's build came between, it was not for being a part
+        self._whole = ended.status != "superseded" and ended.upper_bound == due.upper_bound
 
     def _failed(self, failure: Exception, project: str | None = None) -> None:
         """`project` is the fingerprint of what was tried; None: it could not be read."""
@@ -253,12 +251,6 @@ class Watch:
         left, loads = max((self._again_at or 0.0) - now, 0.0), max(self._loads_at - now, 0.0)
         when = "when a load comes" if not loads else f"when a load has come, in {loads:.0f} s at the earliest"
         return f"Tried again when the project changes or {when}, else in {left:.0f} s"
-
-    def _in_words(self, due: Due | None, plan: Plan) -> str:
-        words = build.outcome(self._engine)
-        if due is None or plan.is_whole:
-            return words
-        return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
 
     def _wait_for_database(self, error: BaseException) -> None:
         if not self._away:
@@ -276,3 +268,10 @@ class Watch:
     def _ask(self, query: str) -> sa.Result[Any]:
         with self._engine.connect() as connection:
             return connection.execute(sa.text(query)).freeze()()
+
+
+def _in_words(due: Due | None, plan: Plan, ended: build.Ended | None) -> str:
+    words = str(ended or "not recorded")
+    if due is None or plan.is_whole:
+        return words
+    return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"

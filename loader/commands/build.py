@@ -26,7 +26,8 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
     """Run `dbt build` on what was loaded; ARGUMENTS go to dbt, as in --full-refresh.
 
     The marts are published when every stopping test has passed; else readers keep
-    what they had, and the exit status is 1. One build at a time: another one waits.
+    what they had, and the exit status is 1. A part that is not enough to publish ends
+    with 0, and says so. One build at a time: another one waits.
     """
     settings = settings_of(context)
     if is_watch:
@@ -42,8 +43,7 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
         if if_needed and not arguments and builds.is_current(settings, engine):
             step.detail = "nothing new since the last one"
         else:
-            builds.build(settings, engine, *arguments, progress=step.progress)
-            step.detail = builds.outcome(engine)
+            step.detail = str(builds.build(settings, engine, *arguments, progress=step.progress) or "not recorded")
     engine.dispose()
     make_docs(settings, steps)
 

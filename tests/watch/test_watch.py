@@ -303,6 +303,36 @@ def test_files_that_can_not_be_written_are_no_end(watched: Watched) -> None:
     assert watched.dbt.one("select count(*) from ledger.builds") == 2, "the disk of the log is full"
 
 
+def test_a_whole_build_that_is_not_published_is_a_failure(watched: Watched) -> None:
+    watched.load()
+    watched.dbt.status = "failed"
+    assert watched.asked() == [["build"]]
+    assert "Build 1: failed." in watched.out.getvalue()
+    assert watched.asked() == []
+    watched.dbt.status = "published"
+    watched.watch._again_at = time.monotonic()
+    assert watched.asked() == [["build"]], "its loads are not taken for read"
+
+
+def test_a_build_that_was_overtaken_is_not_taken_for_the_one_that_took_over(
+    settings: Settings, engine: sa.Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop")
+    here, overtaken, next_one = replaced(settings, project_dir=tmp_path, state_dir=tmp_path), Dbt(engine), Dbt(engine)
+    overtaken.status = "superseded"
+
+    def run(*arguments: str, line: Callable[[str], None]) -> None:
+        overtaken.run(*arguments, line=line)
+        next_one.run(*arguments)
+
+    with pytest.raises(build.NotPublished, match=r"Build 1: superseded\."):
+        build.build(here, engine, run=run)
+    assert not build.is_current(here, engine)
+    overtaken.status = "built"
+    ended = build.build(here, engine, "--select", "fct_orders", run=run)
+    assert (str(ended), ended and ended.build_id) == ("built", 3)
+
+
 def test_somebodys_own_dbt_is_not_taken_over(watched: Watched, settings: Settings) -> None:
     watched.load()
     watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")

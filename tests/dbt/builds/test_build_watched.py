@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from loader.build import NotPublished, build
 from loader.database import make_engine
 from loader.dbt_kept import KeptDbt
 from loader.steps import Steps
@@ -68,6 +69,26 @@ def test_a_load_between_the_question_and_the_build_is_of_the_next_one(
 
 def unit_tests(shop: Shop) -> list[tuple[Any, ...]]:
     return shop.sql("select build_id, status from ledger.build_results where resource_type = 'unit_test' order by 1")
+
+
+def test_a_part_beside_a_test_that_failed_says_that_readers_keep_what_they_had(shop: Shop, tmp_path: Path) -> None:
+    here = replace(shop.settings, project_dir=shop.folder, state_dir=tmp_path)
+    engine = make_engine(here)
+
+    def run(*arguments: str, line: Callable[[str], None]) -> None:
+        outcome = shop.dbt(*arguments)
+        for text in outcome.said.splitlines():
+            line(text)
+        assert outcome.success, outcome.said
+
+    shop.load(orders=[order(1)])
+    shop.load(order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    shop.load(orders=[order(2, "lost")])
+    assert not shop.dbt("build").success
+    with pytest.raises(NotPublished, match=r"Build 3: not published: accepted_values_order_list"):
+        build(here, engine, "--select", "sales_daily", run=run)
+    engine.dispose()
 
 
 UNIT_TEST = """
