@@ -49,11 +49,13 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
 
 
 def watch(settings: Settings) -> None:
-    """Builds until it is ended, by Ctrl-C or SIGTERM; what it is at then is broken off, and
-    nothing of it published."""
+    """Builds until it is ended, by Ctrl-C, SIGTERM or its terminal's end; what it is at then is
+    broken off, and nothing of it published."""
     steps = Steps()
     engine = make_engine(settings, connect_args={"application_name": builds.APPLICATION_NAME})
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as by nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         with WatchProcess(settings).only_one() as is_up:
             steps.say("watching for loads; what they touch is built as they come")
