@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +48,25 @@ _LAST_BUILD = """
             and builds.upper_bound >= (select coalesce(max(seq), 0) from ledger.loads) as is_current
     from ledger.builds
     order by builds.build_id desc
+    limit 1
+"""
+
+#: How often, and how many seconds apart, the server is asked for dbt before it is taken to be
+#: away: between two models it has no session for a moment.
+LOOKS, LOOK_SECONDS = 5, 0.5
+#: A session that has asked for nothing so long is at no build: an editor's, or left by a dbt that hangs.
+IDLE_MINUTES = 5
+# By its application_name, which everybody may see; of whoever could have opened a build.
+_DBT = """
+    select pid, backend_start
+    from pg_stat_activity
+    where datname = current_database() and application_name = 'dbt'
+        and has_table_privilege(usesysid, 'ledger.builds', 'insert')
+        and (
+            state is null or state = 'active'
+            or state_change > clock_timestamp() - make_interval(mins => :idle_minutes)
+        )
+    order by backend_start
     limit 1
 """
 
@@ -137,6 +157,20 @@ def build(
     if not ended.is_published and not (ended.status == "built" and is_enough):
         raise NotPublished(ended)
     return ended
+
+
+def dbt_at_work(connection: sa.Connection, looks: int | None = None) -> sa.Row[Any] | None:
+    """The session of a dbt that may be building: its pid, and since when it is there. None if there
+    is none for some seconds. A build that was killed can't say so itself."""
+    looks = looks or LOOKS
+    for look in range(looks):
+        if look:
+            time.sleep(LOOK_SECONDS)
+        connection.execute(sa.text("select pg_stat_clear_snapshot()"))  # else a transaction sees what it saw first
+        found = connection.execute(sa.text(_DBT), {"idle_minutes": IDLE_MINUTES}).one_or_none()
+        if found is not None:
+            return found
+    return None
 
 
 @contextmanager

@@ -37,13 +37,7 @@ PROJECT_SECONDS = 5.0
 FIRST_AWAY, LONGEST_AWAY = 1.0, 30.0
 _DUE = "due: "
 _NEWEST = "select coalesce(max(seq), 0) from ledger.loads"
-_ANOTHER = """
-    select exists (select from ledger.builds where status = 'running')
-        and exists (
-            select from pg_stat_activity
-            where datname = current_database() and application_name = 'dbt'
-        )
-"""
+_RUNNING = "select build_id from ledger.builds where status = 'running' order by build_id desc limit 1"
 
 
 @dataclass(frozen=True)
@@ -114,6 +108,8 @@ class Watch:
         self._again_at: float | None = None
         self._loads_at = self._project_at = 0.0
         self._project: str | None = None
+        #: Somebody's own build, of which it was said that it is waited for.
+        self._waits_for: int | None = None
         self._away = 0.0
 
     def run(self) -> None:
@@ -137,8 +133,7 @@ class Watch:
                     self._sleep(POLL_SECONDS)
                     return
                 with build.turn(self._engine, self._steps.say):
-                    if self._ask(_ANOTHER).scalar_one():
-                        self._sleep(POLL_SECONDS)  # somebody's own `dbt build`: it is not taken over
+                    if self._is_anothers():
                         return
                     is_whole = self._build()
                 if is_whole:
@@ -175,6 +170,8 @@ class Watch:
                 due = self._what_is_due()
                 plan, ended = self._plan(due, project), None
                 if plan != NOTHING:
+                    if self._is_anothers():
+                        return False  # begun since it was asked what is due
                     step = opened.enter_context(self._steps.step("dbt build"))
                     ended = self._make(plan, step)
                     step.detail = _in_words(due, plan, ended)
@@ -188,6 +185,25 @@ class Watch:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
         return plan.is_whole
+
+    def _is_anothers(self) -> bool:
+        """Whether somebody's own `dbt build` is at work: it is not taken over."""
+        running, dbt = self._ask(_RUNNING).scalar(), None
+        if running is not None:
+            with self._engine.connect() as connection:
+                dbt = build.dbt_at_work(connection)
+        if dbt is None:
+            self._waits_for = None
+            return False
+        if running != self._waits_for:
+            self._say(
+                f"build {running} is of a dbt that was started by hand (session {dbt.pid} of the server, since"
+                f" {dbt.backend_start:%Y-%m-%d %H:%M:%S %Z}); the watch goes on when it has ended, or when it has"
+                f" asked for nothing for {build.IDLE_MINUTES} minutes"
+            )
+        self._waits_for = running
+        self._sleep(POLL_SECONDS)
+        return True
 
     def _make(self, plan: Plan, step: Step) -> build.Ended | None:
         command, *rest = plan.command

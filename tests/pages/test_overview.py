@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from loader.build import APPLICATION_NAME, TURN
 from loader.database import make_engine
-from loader.pages.queries import builds
 from tests.pages.desk import TICKET, Desk, words
 
 
@@ -160,7 +159,7 @@ def test_how_the_builds_went(desk: Desk) -> None:
 
 def test_a_build_that_was_killed_is_not_shown_as_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(builds.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
     at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
     with at_work.connect():
@@ -180,7 +179,7 @@ def test_a_build_that_was_killed_is_not_shown_as_running(desk: Desk, monkeypatch
 def test_a_build_between_two_models_is_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
     sessions: list[sa.Connection] = []
-    monkeypatch.setattr(builds.time, "sleep", lambda _: sessions.append(at_work.connect()))
+    monkeypatch.setattr(time, "sleep", lambda _: sessions.append(at_work.connect()))
     desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
     assert "Build 1 running" in words(desk.get("/"))
     assert len(sessions) == 1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.steps import Steps
 from loader.watch import Watch
-from tests.conftest import free_port
+from tests.conftest import free_port, run_sql
 
 SELECT = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test", "--no-write-json"]
 MODELS = ["model.shop.fct_orders", "model.shop.dim_dates"]
@@ -333,13 +334,50 @@ def test_a_build_that_was_overtaken_is_not_taken_for_the_one_that_took_over(
     assert (str(ended), ended and ended.build_id) == ("built", 3)
 
 
-def test_somebodys_own_dbt_is_not_taken_over(watched: Watched, settings: Settings) -> None:
+def test_somebodys_own_dbt_is_not_taken_over(
+    watched: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "LOOK_SECONDS", 0.01)
     watched.load()
     watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
     at_work = make_engine(settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
-    with at_work.connect():
+    with at_work.connect() as connection:
+        pid = connection.exec_driver_sql("select pg_backend_pid()").scalar()
+        connection.commit()
         assert watched.asked() == []
-    assert watched.asked() == [["build"]], "killed: no session is left"
+        assert watched.asked() == []
+        assert watched.out.getvalue().count(f"build 1 is of a dbt that was started by hand (session {pid} of") == 1
+        monkeypatch.setattr(build, "IDLE_MINUTES", 0)
+        assert watched.asked() == [["build"]], "it hangs, or is none of a build"
+        monkeypatch.setattr(build, "IDLE_MINUTES", 5)
+        watched.load(MODELS[:1])
+        with monkeypatch.context() as patched:
+            patched.setattr(watched.watch, "_what_is_due", partial(begin, watched, watched.watch._what_is_due))
+            assert watched.asked() == [], "it has begun since it was asked what is due"
+    assert watched.asked() != [], "killed: no session is left"
+
+
+def begin(watched: Watched, what_is_due: Callable[[], Any]) -> Any:
+    watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
+    return what_is_due()
+
+
+def test_a_dbt_of_somebody_who_may_not_build_is_not_waited_for(
+    watched: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "LOOKS", 1)
+    watched.load()
+    watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
+    reader = f"reader_{settings.database}"
+    run_sql(settings, f"create role {reader} login password 'x'")
+    theirs = make_engine(
+        replaced(settings, user=reader, password="x"), connect_args={"application_name": "dbt"}, poolclass=sa.NullPool
+    )
+    try:
+        with theirs.connect():
+            assert watched.asked() == [["build"]]
+    finally:
+        run_sql(settings, f"drop role {reader}")
 
 
 def test_a_database_that_is_away_is_said_once_and_asked_ever_more_rarely(watched: Watched) -> None:

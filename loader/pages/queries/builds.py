@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from loader.build import APPLICATION_NAME, TURN
+from loader.build import APPLICATION_NAME, TURN, dbt_at_work
 from loader.ledger.models import Build, BuildResult, Load
 
 LATEST = 5
@@ -18,9 +17,6 @@ LATEST = 5
 #: `warn` is let pass, and named.
 _GOOD = ("success", "made", "pass", "no-op")
 _NAMED = 20
-#: How often, and how many seconds apart, the server is asked for dbt before a build is taken
-#: for dead: between two models dbt has no session for a moment.
-_LOOKS, _PAUSE = 5, 0.5
 #: Builds that were found dead, by number and start: they are not waited for again.
 _found_dead: set[tuple[int, datetime]] = set()
 
@@ -117,28 +113,11 @@ def _is_dead(connection: Connection, build: sa.Row[Any]) -> bool:
     """Whether dbt has had no session in this database for some seconds: a build that was
     killed can't say so itself. Waits for those seconds once a build and process."""
     key = (build.build_id, build.started_at)
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_PAUSE)
-        if _dbt_is_at_work(connection):
-            _found_dead.discard(key)
-            return False
-        if key in _found_dead:
-            return True
+    if dbt_at_work(connection, looks=1 if key in _found_dead else None):
+        _found_dead.discard(key)
+        return False
     _found_dead.add(key)
     return True
-
-
-def _dbt_is_at_work(connection: Connection) -> bool:
-    """Whether dbt has a session here; by its application_name, which everybody may see."""
-    connection.execute(sa.text("select pg_stat_clear_snapshot()"))  # else a transaction sees what it saw first
-    query = """
-        select exists (
-            select from pg_stat_activity
-            where datname = current_database() and application_name = 'dbt'
-        )
-    """
-    return bool(connection.execute(sa.text(query)).scalar_one())
 
 
 def loads_not_published(connection: Connection) -> int | None:
