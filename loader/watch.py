@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from loader import build, docs
-from loader.database import connection_faults, ended_by
+from loader.database import connection_faults, ended_by, went_away
 from loader.dbt import project_fingerprint
 from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
@@ -104,13 +104,14 @@ class Watch:
         self._whole = False
         self._failures, self._pause = 0, FIRST_PAUSE
         #: After a failure: when it is tried again, when a load is reason enough, and when it is
-        #: asked next whether the project is another than this.
+        #: asked next whether the project is another than this, the one that was tried; None: it
+        #: could not be read.
         self._again_at: float | None = None
         self._loads_at = self._project_at = 0.0
         self._project: str | None = None
         #: Somebody's own build, of which it was said that it is waited for.
         self._waits_for: int | None = None
-        self._away = 0.0
+        self._away, self._away_words = 0.0, ""
 
     def run(self) -> None:
         try:
@@ -124,24 +125,31 @@ class Watch:
         said and tried again: nobody is there at night to start another watch."""
         try:
             with connection_faults(self._settings):
-                self._newest = self._ask(_NEWEST).scalar_one()
-                self._is_up()
-                if self._away:
-                    self._say("the database is back")
-                    self._away = 0.0
-                if not self._is_time():
-                    self._sleep(POLL_SECONDS)
-                    return
-                with build.turn(self._engine, self._steps.say):
-                    if self._is_anothers():
-                        return
-                    is_whole = self._build()
-                if is_whole:
-                    docs.make_docs(self._settings, self._steps, self.dbt.run)
-        except (Remedy, SQLAlchemyError, psycopg2.Error) as error:
-            self._wait_for_database(error)
+                self._look()
+            if self._away:
+                self._say("the database is back")
+                self._away, self._away_words = 0.0, ""
         except Exception as error:
-            self._failed(error)
+            # of Remedies only those of connecting come so far
+            if isinstance(error, Remedy) or (_is_of_database(error) and went_away(error)):
+                self._wait_for_database(error)
+            else:
+                self._failed(error)
+                self._sleep(FIRST_PAUSE)
+            self._is_up()
+
+    def _look(self) -> None:
+        self._newest = self._ask(_NEWEST).scalar_one()
+        self._is_up()
+        if not self._is_time():
+            self._sleep(POLL_SECONDS)
+            return
+        with build.turn(self._engine, self._say):
+            if self._is_anothers():
+                return
+            is_whole = self._build()
+        if is_whole:
+            docs.make_docs(self._settings, self._steps, self.dbt.run)
 
     def _is_time(self) -> bool:
         if self._seen is None:
@@ -164,11 +172,11 @@ class Watch:
         """Builds what is due; whether that was the whole, and went well."""
         self._newest = self._ask(_NEWEST).scalar_one()
         with ExitStack() as opened:
-            step = project = None
+            step = self._project = None
             try:
-                project = project_fingerprint(self._settings.project_dir)
+                self._project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
-                plan, ended = self._plan(due, project), None
+                plan, ended = self._plan(due, self._project), None
                 if plan != NOTHING:
                     if self._is_anothers():
                         return False  # begun since it was asked what is due
@@ -176,11 +184,9 @@ class Watch:
                     ended = self._make(plan, step)
                     step.detail = _in_words(due, plan, ended)
                 self._after(plan, due, ended)
-            except (SQLAlchemyError, psycopg2.Error):
-                raise
             except Exception as failure:
                 self._ask(_NEWEST)  # raises if it is the database that is away
-                self._failed(failure, project)
+                self._failed(failure)
                 if step is not None:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
@@ -253,14 +259,13 @@ class Watch:
         # where somebody's build came between, it was not for being a part
         self._whole = ended.status != "superseded" and ended.upper_bound == due.upper_bound
 
-    def _failed(self, failure: Exception, project: str | None = None) -> None:
-        """`project` is the fingerprint of what was tried; None: it could not be read."""
+    def _failed(self, failure: Exception) -> None:
         now, pause = time.monotonic(), self._pause
         self._failures, self._pause = self._failures + 1, min(pause * 2, LONGEST_PAUSE)
-        self._seen, self._project = self._newest, project
+        self._seen, self._whole = self._newest, False
         self._again_at, self._project_at = now + pause, now + PROJECT_SECONDS
         self._loads_at = now if self._failures < PATIENCE else now + min(pause, LONGEST_PAUSE_OF_LOADS)
-        self._say(str(failure) if isinstance(failure, Remedy) else "".join(traceback.format_exception(failure)))
+        self._say(_told(failure))
 
     def _when_again(self) -> str:
         now = time.monotonic()
@@ -268,11 +273,11 @@ class Watch:
         when = "when a load comes" if not loads else f"when a load has come, in {loads:.0f} s at the earliest"
         return f"Tried again when the project changes or {when}, else in {left:.0f} s"
 
-    def _wait_for_database(self, error: BaseException) -> None:
-        if not self._away:
-            words = str(error) if isinstance(error, Remedy) else ended_by(error, "watch", "It goes on")
+    def _wait_for_database(self, error: Exception) -> None:
+        words = _told(error)
+        if words != self._away_words:
             self._say(f"{words}\nwaiting for the database")
-        self._is_up()
+        self._away_words = words
         self._away = min(max(self._away * 2, FIRST_AWAY), LONGEST_AWAY)
         self._seen = None
         self._sleep(self._away)
@@ -291,3 +296,16 @@ def _in_words(due: Due | None, plan: Plan, ended: build.Ended | None) -> str:
     if due is None or plan.is_whole:
         return words
     return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
+
+
+def _is_of_database(error: Exception) -> bool:
+    return isinstance(error, (SQLAlchemyError, psycopg2.Error))
+
+
+def _told(error: Exception) -> str:
+    """In words; what nobody thought of with its place in the program."""
+    if isinstance(error, Remedy):
+        return str(error)
+    if _is_of_database(error):
+        return ended_by(error, "watch", "It goes on")
+    return "".join(traceback.format_exception(error))

@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from rich.console import Console
@@ -390,6 +391,45 @@ def test_a_database_that_is_away_is_said_once_and_asked_ever_more_rarely(watched
     assert "No PostgreSQL server answers" in watched.out.getvalue()
     watched.watch._engine = engine
     watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.out.getvalue().count("the database is back") == 1
+
+
+def test_an_error_of_a_database_that_answers_is_a_failure_and_not_its_absence(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched.watch._engine.begin() as connection:
+        connection.exec_driver_sql("alter table ledger.loads rename to away")
+    for _ in range(2):
+        assert watched.asked() == []
+    assert 'relation "ledger.loads" does not exist' in watched.out.getvalue()
+    assert "waiting for the database" not in watched.out.getvalue()
+    assert watched.slept == [5, 5], "it does not ask without a pause"
+    with watched.watch._engine.begin() as connection:
+        connection.exec_driver_sql("alter table ledger.away rename to loads")
+    watched.watch._again_at = time.monotonic()
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.asked() == []
+
+
+def test_a_database_that_comes_and_goes_is_asked_ever_more_rarely(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.load()
+    words = iter(["server closed the connection", "server closed the connection", "no route to host"])
+
+    def lose(*_: object) -> None:
+        raise psycopg2.OperationalError(next(words))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watched.watch, "_is_anothers", lose)
+        for _ in range(3):
+            watched.watch.step()
+    assert watched.slept == [1, 2, 4]
+    assert watched.out.getvalue().count("server closed the connection") == 1
+    assert watched.out.getvalue().count("no route to host") == 1
+    assert "the database is back" not in watched.out.getvalue()
     assert watched.asked() == [["build"]]
     assert watched.out.getvalue().count("the database is back") == 1
 
