@@ -14,7 +14,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from loader import build, docs
+from loader import build, docs, watch_failure
 from loader.database import connection_faults, ended_by, went_away
 from loader.dbt import project_fingerprint
 from loader.dbt_kept import KeptDbt
@@ -252,6 +252,7 @@ class Watch:
         """Nothing failed: what is left to do?"""
         self._whole, self._again_at = False, None
         if due is None or ended is None or ended.is_published or plan.is_whole:
+            watch_failure.forget(self._settings.state_dir)
             self._seen = ended.upper_bound if ended else self._newest
             self._failures, self._pause = 0, FIRST_PAUSE
             return
@@ -265,7 +266,9 @@ class Watch:
         self._seen, self._whole = self._newest, False
         self._again_at, self._project_at = now + pause, now + PROJECT_SECONDS
         self._loads_at = now if self._failures < PATIENCE else now + min(pause, LONGEST_PAUSE_OF_LOADS)
-        self._say(_told(failure))
+        words = _told(failure)
+        self._say(words)
+        watch_failure.write(self._settings.state_dir, words, pause)
 
     def _when_again(self) -> str:
         now = time.monotonic()

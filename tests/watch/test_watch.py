@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from loader import build, docs
+from loader import build, docs, watch_failure
 from loader.database import make_engine
 from loader.pages.queries import builds
 from loader.remedy import Remedy
@@ -269,10 +269,15 @@ def test_a_project_that_can_not_be_read_is_said_and_read_again(watched: Watched,
     watched.load()
     assert watched.asked() == []
     assert "can't be read" in watched.out.getvalue()
+    failure = watch_failure.read(watched.watch._settings.state_dir)
+    assert failure is not None
+    assert "can't be read" in failure.words
+    assert (failure.again_at - failure.at).total_seconds() == 5
     assert "Traceback" not in watched.out.getvalue()
     file.write_text("name: shop")
     watched.load()
     assert watched.asked() == [["build"]]
+    assert watch_failure.read(watched.watch._settings.state_dir) is None
 
 
 @pytest.mark.parametrize("where", ["in dbt", "in its docs"])

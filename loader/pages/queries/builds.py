@@ -120,11 +120,24 @@ def _is_dead(connection: Connection, build: sa.Row[Any]) -> bool:
     return True
 
 
-def loads_not_published(connection: Connection) -> int | None:
-    """Loads that let rows in after the published build's bound; ``None`` if none was published."""
-    bound = connection.execute(
-        sa.select(Build.upper_bound).where(Build.published_at.is_not(None)).order_by(Build.published_at.desc()).limit(1)
-    ).scalar()
-    if bound is None:
+@dataclass(frozen=True)
+class Published:
+    """What readers see: the build, when it was published, and how many loads let rows in since its bound."""
+
+    build_id: int
+    published_at: datetime
+    loads_since: int
+
+
+def published(connection: Connection) -> Published | None:
+    """``None`` if nothing was published yet."""
+    build = connection.execute(
+        sa.select(Build.build_id, Build.upper_bound, Build.published_at)
+        .where(Build.published_at.is_not(None))
+        .order_by(Build.build_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if build is None:
         return None
-    return int(connection.execute(sa.select(sa.func.count()).where(Load.seq > bound, Load.accepted > 0)).scalar_one())
+    since = sa.select(sa.func.count()).where(Load.seq > build.upper_bound, Load.accepted > 0)
+    return Published(build.build_id, build.published_at, connection.execute(since).scalar_one())
