@@ -16,14 +16,15 @@ FROM python:3.12-slim
 
 # Debian's slim image has Python and what it links; the wheels bring the rest.
 RUN useradd --system --uid 10001 --home-dir /var/lib/gatehouse --create-home gatehouse \
-    && install -d -o gatehouse -g gatehouse /srv/gatehouse
+    && install -d /srv/gatehouse
 
 COPY --from=build /opt/gatehouse /opt/gatehouse
 
-# The dbt project. To serve another one, mount it over /srv/gatehouse.
+# The dbt project. To serve another one, mount it over /srv/gatehouse. Nobody writes to it:
+# what dbt makes of it is kept in the state folder, where the pages find the watch's docs.
 WORKDIR /srv/gatehouse
-COPY --chown=gatehouse:gatehouse dbt_project.yml profiles.yml ./
-COPY --chown=gatehouse:gatehouse dbt_project ./dbt_project
+COPY dbt_project.yml profiles.yml ./
+COPY dbt_project ./dbt_project
 
 ENV PATH=/opt/gatehouse/bin:$PATH \
     PYTHONUNBUFFERED=1 \

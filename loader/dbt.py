@@ -96,17 +96,23 @@ def _folders(settings: Settings) -> dict[str, str]:
 
 
 def project_fingerprint(project_dir: Path) -> str:
-    """Changes whenever a file that dbt reads of the project does."""
+    """Changes whenever a file that dbt reads of the project does. Raises Remedy where they
+    can't be read, as for the moment in which one is saved."""
     digest = hashlib.sha256()
-    for path in sorted(_project_files(project_dir)):
-        digest.update(f"{path.relative_to(project_dir)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    try:
+        for path in sorted(_project_files(project_dir)):
+            digest.update(f"{os.path.relpath(path, project_dir)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise Remedy(f"The project in {project_dir} can't be read: {error}.", "Mend it or save it whole.") from error
     return digest.hexdigest()
 
 
 def _project_files(project_dir: Path) -> Iterator[Path]:
     """The YAML files at the root, and all in the folders that dbt_project.yml names."""
     project = yaml.safe_load((project_dir / PROJECT_FILE).read_text("utf-8-sig")) or {}
+    if not isinstance(project, dict):
+        raise ValueError(f"{PROJECT_FILE} holds no settings")
     named = {folder for kind, default in _FOLDERS.items() for folder in project.get(f"{kind}-paths") or [default]}
     yield from (path for path in project_dir.iterdir() if path.suffix in (".yml", ".yaml"))
     for folder in named:

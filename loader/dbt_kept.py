@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -86,7 +87,10 @@ class KeptDbt:
         except BrokenPipeError:
             return None
         for text in process.stdout:
-            answer: dict[str, Any] = json.loads(text)
+            try:
+                answer: dict[str, Any] = json.loads(text)
+            except ValueError:
+                return None  # it was killed in the middle of a line
             if "ended" in answer:
                 return answer
             line(answer["line"])
@@ -95,7 +99,7 @@ class KeptDbt:
     def _start(self) -> subprocess.Popen[str]:
         self._memory_at_first = None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "loader.dbt_worker"],
+            [sys.executable, "-m", "loader.dbt_worker", str(os.getpid())],
             cwd=self._settings.project_dir,
             env=dbt_environment(self._settings),
             stdin=subprocess.PIPE,

@@ -2,19 +2,25 @@
 
 Reads orders from standard input, a line of JSON each, and answers on standard output, lines of
 JSON: what dbt says as it says it, and last how it ended. The project is parsed once, and again
-when the order's fingerprint of its files is another. Ends with its standard input.
+when the order's fingerprint of its files is another. Ends with its standard input, and with the
+process that started it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
+import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 from dbt.cli.main import dbtRunner
 
 _SAID = ("info", "warn", "error")
+_PARENT_SECONDS, _END_SECONDS = 1.0, 10.0
 
 
 class Worker:
@@ -58,9 +64,20 @@ class Worker:
             self._answer(line=line)
 
     def _answer(self, **answer: Any) -> None:
-        # one write a line: dbt says things from several threads
-        self._answers.write(json.dumps(answer) + "\n")
-        self._answers.flush()
+        # One write a line: dbt says things from several threads. Where nobody listens any more
+        # dbt is about to be ended; an error in its ear would have its threads wait for each other.
+        with suppress(BrokenPipeError):
+            self._answers.write(json.dumps(answer) + "\n")
+            self._answers.flush()
+
+
+def end_after(parent: int) -> None:
+    """Waits until the parent has gone, killed perhaps, and then ends this process."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGINT)  # dbt cancels its queries
+    time.sleep(_END_SECONDS)
+    os._exit(130)
 
 
 def main() -> None:
@@ -68,10 +85,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     worker = Worker(answers)
+    threading.Thread(target=end_after, args=(int(sys.argv[1]),), daemon=True).start()
     try:
         for line in sys.stdin:
             worker.do(json.loads(line))
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         os._exit(130)  # dbt has cancelled its queries; its threads are not waited for
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,13 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from loader import build, docs
-from loader.database import connection_faults, ended_by
+from loader import build, docs, watch_failure
+from loader.database import connection_faults, ended_by, went_away
 from loader.dbt import project_fingerprint
 from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
 from loader.settings import Settings
-from loader.steps import Steps
+from loader.steps import Step, Steps
 
 #: How often the ledger is asked for new loads: one row of an index. Chosen over LISTEN and NOTIFY,
 #: by which every load would pass a lock of the whole server at its commit (docs/DECISIONS.md).
@@ -27,58 +28,90 @@ POLL_SECONDS = 0.5
 #: After a failure nothing is tried again until a load comes, or so much time has passed; twice as
 #: long each time.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+#: After so many failures in a row loads wait as well, for so long at the most: the next one
+#: may mend it, and a hundred that do not are not to be a hundred builds.
+PATIENCE, LONGEST_PAUSE_OF_LOADS = 3, 300.0
+#: How often it is asked after a failure whether the project was mended.
+PROJECT_SECONDS = 5.0
 #: The same while the database is away.
 FIRST_AWAY, LONGEST_AWAY = 1.0, 30.0
 _DUE = "due: "
 _NEWEST = "select coalesce(max(seq), 0) from ledger.loads"
-_ANOTHER = """
-    select exists (select from ledger.builds where status = 'running')
-        and exists (
-            select from pg_stat_activity
-            where datname = current_database() and application_name = 'dbt'
-        )
-"""
-_LAST = """
-    select build_id, upper_bound, status, published_at is not null as is_published, message
-    from ledger.builds order by build_id desc limit 1
-"""
+_RUNNING = "select build_id from ledger.builds where status = 'running' order by build_id desc limit 1"
 
 
 @dataclass(frozen=True)
 class Due:
     """What a build would have to do now, as dbt's macro `what_is_due` says it: unique ids of
-    what to make and what to test, and how many models and seeds there are in all."""
+    what to make and what to test, unit tests that did not pass, and how many models and seeds
+    there are in all."""
 
     upper_bound: int
     published: int | None
-    as_of: str | None
     make: list[str]
     test: list[str]
+    unit_tests: list[str]
     all: int
 
-    def selection(self) -> list[str]:
-        """The arguments that have dbt build that and no more. Names of nodes, not their ids;
-        tests of what is selected come along. The logic of models has been tested by the
-        build that first saw the project as it is: unit tests are left out."""
-        names = sorted({unique_id.split(".")[2] for unique_id in (*self.make, *self.test)})
-        return ["--select", *names, "--exclude-resource-type", "unit_test"]
+
+@dataclass(frozen=True)
+class Plan:
+    """What dbt is asked for: its command line, empty where nothing is to be done; and whether
+    that builds the whole."""
+
+    command: tuple[str, ...] = ()
+    is_whole: bool = False
+
+    @classmethod
+    def part(cls, due: Due) -> Plan:
+        """What is due, and no more, up to the bound that it is due at. Names of nodes, not their
+        ids; tests of what is selected come along. The logic of models has been tested by the
+        build that first saw the project as it is: unit tests are left out, unless some failed."""
+        up_to = ("--vars", json.dumps({"upper_bound": due.upper_bound}))
+        names = sorted({unique_id.split(".")[2] for unique_id in (*due.make, *due.test)})
+        logic = [f"unit_test:{unique_id.split('.')[3]}" for unique_id in due.unit_tests]
+        if not names and not logic:
+            return cls(("run-operation", "read_on", *up_to))
+        # the whole project's documents are for the docs, which a part leaves as they are
+        without = () if logic else ("--exclude-resource-type", "unit_test")
+        return cls(("build", "--select", *names, *logic, *without, "--no-write-json", *up_to))
+
+
+NOTHING = Plan()
+WHOLE = Plan(("build",), is_whole=True)
 
 
 class Watch:
     """`run` does not return: it is ended from outside, by KeyboardInterrupt as a rule."""
 
     def __init__(
-        self, settings: Settings, engine: sa.Engine, steps: Steps, sleep: Callable[[float], None] = time.sleep
+        self,
+        settings: Settings,
+        engine: sa.Engine,
+        steps: Steps,
+        sleep: Callable[[float], None] = time.sleep,
+        is_up: Callable[[], object] = lambda: None,
     ) -> None:
+        """`is_up` is called whenever it has looked for loads, or said why it could not."""
         self._settings, self._engine, self._steps, self._sleep = settings, engine, steps, sleep
+        self._is_up = is_up
         self.dbt = KeptDbt(settings)
+        #: The newest load when it looked last.
+        self._newest = 0
         #: The newest load when everything had last been looked at; None: look at once.
         self._seen: int | None = None
         #: A part was not enough: the next build is of the whole.
         self._whole = False
-        self._pause = FIRST_PAUSE
+        self._failures, self._pause = 0, FIRST_PAUSE
+        #: After a failure: when it is tried again, when a load is reason enough, and when it is
+        #: asked next whether the project is another than this, the one that was tried; None: it
+        #: could not be read.
         self._again_at: float | None = None
-        self._away = 0.0
+        self._loads_at = self._project_at = 0.0
+        self._project: str | None = None
+        #: Somebody's own build, of which it was said that it is waited for.
+        self._waits_for: int | None = None
+        self._away, self._away_words = 0.0, ""
 
     def run(self) -> None:
         try:
@@ -88,57 +121,106 @@ class Watch:
             self.dbt.close()
 
     def step(self) -> None:
-        """Looks once for something to do, and does it; else sleeps."""
+        """Looks once for something to do, and does it; else sleeps. Whatever goes wrong is
+        said and tried again: nobody is there at night to start another watch."""
         try:
             with connection_faults(self._settings):
-                newest = self._ask(_NEWEST).scalar_one()
-                if self._away:
-                    self._steps.say("the database is back")
-                    self._away = 0.0
-                if not self._is_time(newest):
-                    self._sleep(POLL_SECONDS)
-                    return
-                with build.turn(self._engine, self._steps.say):
-                    if self._ask(_ANOTHER).scalar_one():
-                        self._sleep(POLL_SECONDS)  # somebody's own `dbt build`: it is not taken over
-                        return
-                    is_whole = self._build()
-                if is_whole:
-                    docs.make_docs(self._settings, self._steps, self.dbt.run)
-        except (Remedy, SQLAlchemyError, psycopg2.Error) as error:
-            self._wait_for_database(error)
+                self._look()
+            if self._away:
+                self._say("the database is back")
+                self._away, self._away_words = 0.0, ""
+        except Exception as error:
+            # of Remedies only those of connecting come so far
+            if isinstance(error, Remedy) or (_is_of_database(error) and went_away(error)):
+                self._wait_for_database(error)
+            else:
+                self._failed(error)
+                self._sleep(FIRST_PAUSE)
+            self._is_up()
 
-    def _is_time(self, newest: int) -> bool:
-        if self._seen is None or newest > self._seen:
+    def _look(self) -> None:
+        self._newest = self._ask(_NEWEST).scalar_one()
+        self._is_up()
+        if not self._is_time():
+            self._sleep(POLL_SECONDS)
+            return
+        with build.turn(self._engine, self._say):
+            if self._is_anothers():
+                return
+            is_whole = self._build()
+        if is_whole:
+            docs.make_docs(self._settings, self._steps, self.dbt.run)
+
+    def _is_time(self) -> bool:
+        if self._seen is None:
             return True
-        return self._again_at is not None and time.monotonic() >= self._again_at
+        has_come, now = self._newest > self._seen, time.monotonic()
+        if self._again_at is None:
+            return has_come
+        return now >= self._again_at or (has_come and now >= self._loads_at) or self._is_mended(now)
+
+    def _is_mended(self, now: float) -> bool:
+        if now < self._project_at:
+            return False
+        self._project_at = now + PROJECT_SECONDS
+        try:
+            return project_fingerprint(self._settings.project_dir) != self._project
+        except Remedy:
+            return False  # somebody is at it
 
     def _build(self) -> bool:
         """Builds what is due; whether that was the whole, and went well."""
-        newest = self._ask(_NEWEST).scalar_one()
-        project = project_fingerprint(self._settings.project_dir)
+        self._newest = self._ask(_NEWEST).scalar_one()
         with ExitStack() as opened:
-            step = None
+            step = self._project = None
             try:
+                self._project = project_fingerprint(self._settings.project_dir)
                 due = self._what_is_due()
-                arguments = self._arguments(due, project)
-                if arguments is not None:
+                plan, ended = self._plan(due, self._project), None
+                if plan != NOTHING:
+                    if self._is_anothers():
+                        return False  # begun since it was asked what is due
                     step = opened.enter_context(self._steps.step("dbt build"))
-                    command, *rest = arguments
-                    build.build(
-                        self._settings, self._engine, *rest,
-                        command=command, run=self.dbt.run, progress=step.progress,
-                    )  # fmt: skip
-                self._after(newest, arguments, due)
-                if step is not None:
-                    step.detail = self._in_words(due, arguments)
-            except Remedy as failure:
+                    ended = self._make(plan, step)
+                    step.detail = _in_words(due, plan, ended)
+                self._after(plan, due, ended)
+            except Exception as failure:
                 self._ask(_NEWEST)  # raises if it is the database that is away
-                self._failed(newest, failure)
+                self._failed(failure)
                 if step is not None:
                     step.detail = f"failed, see above; the marts are as they were. {self._when_again()}"
                 return False
-        return arguments == ["build"]
+        return plan.is_whole
+
+    def _is_anothers(self) -> bool:
+        """Whether somebody's own `dbt build` is at work: it is not taken over."""
+        running, dbt = self._ask(_RUNNING).scalar(), None
+        if running is not None:
+            with self._engine.connect() as connection:
+                dbt = build.dbt_at_work(connection)
+        if dbt is None:
+            self._waits_for = None
+            return False
+        if running != self._waits_for:
+            self._say(
+                f"build {running} is of a dbt that was started by hand (session {dbt.pid} of the server, since"
+                f" {dbt.backend_start:%Y-%m-%d %H:%M:%S %Z}); the watch goes on when it has ended, or when it has"
+                f" asked for nothing for {build.IDLE_MINUTES} minutes"
+            )
+        self._waits_for = running
+        self._sleep(POLL_SECONDS)
+        return True
+
+    def _make(self, plan: Plan, step: Step) -> build.Ended | None:
+        command, *rest = plan.command
+        try:
+            return build.build(
+                self._settings, self._engine, *rest, command=command, run=self.dbt.run, progress=step.progress
+            )
+        except build.NotPublished as failure:
+            if plan.is_whole:
+                raise
+            return failure.ended  # more may be enough
 
     def _what_is_due(self) -> Due | None:
         """What is to be built; None of a project without our build macros."""
@@ -156,62 +238,77 @@ class Watch:
             raise
         return Due(**json.loads(said[-1]))
 
-    def _arguments(self, due: Due | None, project: str) -> list[str] | None:
-        """What dbt is to be asked for; None: nothing."""
+    def _plan(self, due: Due | None, project: str) -> Plan:
         if due is None:
-            return ["build"]
-        made_from_it = build.is_made_from(self._settings, project)
-        if self._whole or due.published is None or not made_from_it or len(due.make) == due.all:
-            return ["build"]
-        if due.make or due.test:
-            # the whole project's documents are for the docs, which a part leaves as they are
-            return ["build", *due.selection(), "--no-write-json"]
-        if due.upper_bound > due.published:
-            return ["run-operation", "read_on"]
-        return None
+            return WHOLE
+        was_tried = build.was_tried(self._settings, project)
+        if self._whole or due.published is None or not was_tried or len(due.make) == due.all:
+            return WHOLE
+        if due.make or due.test or due.unit_tests or due.upper_bound > due.published:
+            return Plan.part(due)
+        return NOTHING
 
-    def _after(self, newest: int, arguments: list[str] | None, due: Due | None) -> None:
+    def _after(self, plan: Plan, due: Due | None, ended: build.Ended | None) -> None:
         """Nothing failed: what is left to do?"""
-        self._seen, self._again_at = newest, None
-        if due is None or arguments is None:
-            self._pause = FIRST_PAUSE
+        self._whole, self._again_at = False, None
+        if due is None or ended is None or ended.is_published or plan.is_whole:
+            watch_failure.forget(self._settings.state_dir)
+            self._seen = ended.upper_bound if ended else self._newest
+            self._failures, self._pause = 0, FIRST_PAUSE
             return
-        last = self._ask(_LAST).one()
-        is_part = arguments != ["build"]
-        # what came while it was asked what is due is in the build's bound, perhaps not in its part
-        self._whole = is_part and not last.is_published and last.upper_bound == newest
-        if not last.is_published and (is_part or last.upper_bound > newest):
-            self._seen = None
-        else:
-            self._seen, self._pause = last.upper_bound, FIRST_PAUSE
+        self._seen = None
+        # where somebody's build came between, it was not for being a part
+        self._whole = ended.status != "superseded" and ended.upper_bound == due.upper_bound
 
-    def _failed(self, newest: int, failure: Remedy) -> None:
-        self._seen = newest
-        self._again_at = time.monotonic() + self._next_pause()
-        self._steps.say(str(failure))
-
-    def _next_pause(self) -> float:
-        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
-        return pause
+    def _failed(self, failure: Exception) -> None:
+        now, pause = time.monotonic(), self._pause
+        self._failures, self._pause = self._failures + 1, min(pause * 2, LONGEST_PAUSE)
+        self._seen, self._whole = self._newest, False
+        self._again_at, self._project_at = now + pause, now + PROJECT_SECONDS
+        self._loads_at = now if self._failures < PATIENCE else now + min(pause, LONGEST_PAUSE_OF_LOADS)
+        words = _told(failure)
+        self._say(words)
+        watch_failure.write(self._settings.state_dir, words, pause)
 
     def _when_again(self) -> str:
-        left = max((self._again_at or 0.0) - time.monotonic(), 0.0)
-        return f"Tried again when a load comes, or in {left:.0f} s"
+        now = time.monotonic()
+        left, loads = max((self._again_at or 0.0) - now, 0.0), max(self._loads_at - now, 0.0)
+        when = "when a load comes" if not loads else f"when a load has come, in {loads:.0f} s at the earliest"
+        return f"Tried again when the project changes or {when}, else in {left:.0f} s"
 
-    def _in_words(self, due: Due | None, arguments: list[str] | None) -> str:
-        words = build.outcome(self._engine)
-        if due is None or arguments == ["build"]:
-            return words
-        return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
-
-    def _wait_for_database(self, error: BaseException) -> None:
-        if not self._away:
-            words = str(error) if isinstance(error, Remedy) else ended_by(error, "watch", "It goes on")
-            self._steps.say(f"{words}\nwaiting for the database")
+    def _wait_for_database(self, error: Exception) -> None:
+        words = _told(error)
+        if words != self._away_words:
+            self._say(f"{words}\nwaiting for the database")
+        self._away_words = words
         self._away = min(max(self._away * 2, FIRST_AWAY), LONGEST_AWAY)
         self._seen = None
         self._sleep(self._away)
 
+    def _say(self, words: str) -> None:
+        with suppress(OSError):  # the disk of the log is full
+            self._steps.say(words)
+
     def _ask(self, query: str) -> sa.Result[Any]:
         with self._engine.connect() as connection:
             return connection.execute(sa.text(query)).freeze()()
+
+
+def _in_words(due: Due | None, plan: Plan, ended: build.Ended | None) -> str:
+    words = str(ended or "not recorded")
+    if due is None or plan.is_whole:
+        return words
+    return f"{len(due.make)} of {due.all} models, {len(due.test)} tests: {words}"
+
+
+def _is_of_database(error: Exception) -> bool:
+    return isinstance(error, (SQLAlchemyError, psycopg2.Error))
+
+
+def _told(error: Exception) -> str:
+    """In words; what nobody thought of with its place in the program."""
+    if isinstance(error, Remedy):
+        return str(error)
+    if _is_of_database(error):
+        return ended_by(error, "watch", "It goes on")
+    return "".join(traceback.format_exception(error))

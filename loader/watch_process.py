@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from loader.remedy import Remedy
 from loader.settings import Settings
+from loader.web_server import lives
 
-_START_SECONDS = 20
+_START_SECONDS = 60
 _STOP_SECONDS = 40
+_UP = "up"
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,31 @@ class WatchProcess:
         return self.settings.state_dir / "watch.log"
 
     @contextmanager
-    def only_one(self) -> Iterator[None]:
-        """Makes the calling process the watch. Raises Remedy if there is one."""
+    def only_one(self) -> Iterator[Callable[[], None]]:
+        """Makes the calling process the watch; gives what to call when it is up. Raises Remedy
+        if there is one."""
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
         with self.file.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Remedy(f"A watch runs here already (process {self.running()}).", "One is enough.") from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+
+            def write(words: str) -> None:
+                file.truncate(0)
+                file.write(words)
+                file.flush()
+
+            write(str(os.getpid()))
+            said: list[str] = []
+
+            def is_up() -> None:
+                if not said:
+                    said.append(_UP)
+                    with suppress(OSError):
+                        write(f"{os.getpid()} {_UP}")
+
+            yield is_up
             file.truncate(0)
 
     def running(self) -> int | None:
@@ -55,27 +70,43 @@ class WatchProcess:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(file.read())
+                return int(file.read().partition(" ")[0])
         return None
 
+    def _is_up(self, pid: int) -> bool:
+        with suppress(OSError):
+            return self.running() == pid and self.file.read_text().endswith(_UP)
+        return False
+
     def start(self) -> None:
-        """Starts it, and returns when it is there. Raises Remedy when it does not come up."""
+        """Starts it, and returns when it has looked for loads. Raises Remedy when it does not come up."""
         command = [
             *(sys.executable, "-c", "from loader.cli import main; main()"),
             *("--project-dir", str(self.settings.project_dir), "build", "--watch"),
         ]
         environment = dict(os.environ) | {"LOADER_STATE_DIR": str(self.settings.state_dir), "PYTHONUNBUFFERED": "1"}
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+        said_before = self.log.stat().st_size
         # as a child of nobody's: a shell in a session of its own puts it into the background and ends
-        subprocess.run(
-            ["sh", "-c", '"$@" >>"$0" 2>&1 </dev/null &', str(self.log), *command],
-            env=environment, start_new_session=True, check=True,
+        shell = subprocess.run(
+            ["sh", "-c", '"$@" >>"$0" 2>&1 </dev/null & echo $!', str(self.log), *command],
+            env=environment, start_new_session=True, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
+        pid = int(shell.stdout)
         give_up = time.monotonic() + _START_SECONDS
-        while self.running() is None:
-            if time.monotonic() > give_up:
-                raise Remedy("The watch did not come up.", f"Its log is {self.log}.")
+        while not self._is_up(pid):
+            if not lives(pid) or time.monotonic() > give_up:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                raise Remedy(f"The watch did not come up: {self._last_words(said_before)}", f"Its log is {self.log}.")
             time.sleep(0.1)
+
+    def _last_words(self, said_before: int) -> str:
+        with self.log.open(errors="replace") as log:
+            log.seek(said_before)
+            said = log.read().strip().splitlines()
+        return (said or ["it said nothing"])[-1]
 
     def stop(self) -> bool:
         """Ends it, also in the middle of a build: nothing of that is published. False if it did not run."""

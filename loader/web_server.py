@@ -98,7 +98,7 @@ class WebServer:
         pid = self._launch()
         give_up = time.monotonic() + START_SECONDS
         while not self.answers():
-            if not _lives(pid) or time.monotonic() > give_up:
+            if not lives(pid) or time.monotonic() > give_up:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
                 raise Remedy(
@@ -130,7 +130,7 @@ class WebServer:
             return False
         process.terminate()
         give_up = time.monotonic() + STOP_SECONDS
-        while _lives(process.pid):  # not psutil's wait: in a container nobody may reap what has ended
+        while lives(process.pid):  # not psutil's wait: in a container nobody may reap what has ended
             if time.monotonic() > give_up:
                 raise Remedy(
                     f"The web server (process {process.pid}) has not ended within {STOP_SECONDS} seconds.",
@@ -196,7 +196,7 @@ class WebServer:
                 ) from error
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False

@@ -25,7 +25,7 @@ from loader.ledger import access
 from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.steps import Steps
-from loader.web_server import WebServer, _lives
+from loader.web_server import WebServer, lives
 from tests.conftest import ROOT, free_port
 
 
@@ -55,7 +55,7 @@ def test_the_web_server_starts_reloads_and_stops(web: WebServer) -> None:
     assert web.answers()
     assert web.stop() is True
     assert not web.answers()
-    assert not _lives(first.pid)
+    assert not lives(first.pid)
     assert web.stop() is False
 
 

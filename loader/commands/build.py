@@ -26,7 +26,8 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
     """Run `dbt build` on what was loaded; ARGUMENTS go to dbt, as in --full-refresh.
 
     The marts are published when every stopping test has passed; else readers keep
-    what they had, and the exit status is 1. One build at a time: another one waits.
+    what they had, and the exit status is 1. A part that is not enough to publish ends
+    with 0, and says so. One build at a time: another one waits.
     """
     settings = settings_of(context)
     if is_watch:
@@ -42,22 +43,23 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
         if if_needed and not arguments and builds.is_current(settings, engine):
             step.detail = "nothing new since the last one"
         else:
-            builds.build(settings, engine, *arguments, progress=step.progress)
-            step.detail = builds.outcome(engine)
+            step.detail = str(builds.build(settings, engine, *arguments, progress=step.progress) or "not recorded")
     engine.dispose()
     make_docs(settings, steps)
 
 
 def watch(settings: Settings) -> None:
-    """Builds until it is ended, by Ctrl-C or SIGTERM; what it is at then is broken off, and
-    nothing of it published."""
+    """Builds until it is ended, by Ctrl-C, SIGTERM or its terminal's end; what it is at then is
+    broken off, and nothing of it published."""
     steps = Steps()
     engine = make_engine(settings, connect_args={"application_name": builds.APPLICATION_NAME})
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as by nohup
+            signal.signal(number, signal.default_int_handler)
     try:
-        with WatchProcess(settings).only_one():
+        with WatchProcess(settings).only_one() as is_up:
             steps.say("watching for loads; what they touch is built as they come")
-            Watch(settings, engine, steps).run()
+            Watch(settings, engine, steps, is_up=is_up).run()
     except KeyboardInterrupt:
         steps.say("the watch has ended")
     finally:

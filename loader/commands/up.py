@@ -145,11 +145,10 @@ def bring_up_to_date(settings: Settings, engine: sa.Engine, step: Step) -> Remed
             if build.is_current(settings, engine):
                 step.detail = "nothing new since the last one"
                 return None
-            build.build(settings, engine, progress=step.progress)
+            step.detail = str(build.build(settings, engine, progress=step.progress) or "not recorded")
     except Remedy as failure:
         step.detail = "failed, see below; the marts are as they were"
         return failure
-    step.detail = build.outcome(engine)
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from loader import docs
+from loader import docs, watch_failure
 from loader.app import API_PREFIX, MAX_BODY_BYTES, gatehouse, is_logged_in
 from loader.contract.model import DOORS
 from loader.ledger import access
@@ -127,7 +127,8 @@ def overview() -> ResponseReturnValue:
             in_time=[item for item in fresh if not item.is_late and item.state != "never"],
             loads=arrivals.latest_loads(connection),
             builds=builds.latest_builds(connection),
-            unpublished=builds.loads_not_published(connection),
+            published=builds.published(connection),
+            failure=watch_failure.read(here.settings.state_dir),
             turns=builds.turns(connection),
             docs_made_at=docs.made_at(here.settings.dbt_target),
         )

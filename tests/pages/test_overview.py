@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from loader import watch_failure
 from loader.build import APPLICATION_NAME, TURN
 from loader.database import make_engine
-from loader.pages.queries import builds
 from tests.pages.desk import TICKET, Desk, words
 
 
@@ -155,12 +155,19 @@ def test_how_the_builds_went(desk: Desk) -> None:
     assert "3 models and tests, 1 skipped. 1 failure and 1 warning error dim_products no column brnd" in page
     assert "warn unique_b 4,065 rows Got 4,065 results" in page
     desk.load("teams", team(2))
-    assert "1 load arrived after the published build" in words(desk.get("/"))
+    page = words(desk.get("/"))
+    assert "Readers see the state of build 1, published" in page
+    assert "1 load arrived after the published build; it is not in the marts yet." in page
+    for _ in range(6):
+        desk.execute("insert into ledger.builds (upper_bound, status) values (2, 'failed')")
+    assert "Readers see the state of build 1, published" in words(desk.get("/")), "it is no more among the latest"
+    desk.execute("insert into ledger.builds (upper_bound, status) values (2, 'built')")
+    assert "1 load arrived after the published build; loader build brings it" in words(desk.get("/"))
 
 
 def test_a_build_that_was_killed_is_not_shown_as_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(builds.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
     at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
     with at_work.connect():
@@ -180,7 +187,7 @@ def test_a_build_that_was_killed_is_not_shown_as_running(desk: Desk, monkeypatch
 def test_a_build_between_two_models_is_running(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     at_work = make_engine(desk.settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
     sessions: list[sa.Connection] = []
-    monkeypatch.setattr(builds.time, "sleep", lambda _: sessions.append(at_work.connect()))
+    monkeypatch.setattr(time, "sleep", lambda _: sessions.append(at_work.connect()))
     desk.execute("insert into ledger.builds (upper_bound, status) values (1, 'running')")
     assert "Build 1 running" in words(desk.get("/"))
     assert len(sessions) == 1
@@ -206,6 +213,27 @@ def test_whether_a_watch_runs_and_who_waits_for_a_turn(desk: Desk) -> None:
     first.close()
     waiting.join(10)
     second.close()
+
+
+def test_a_try_of_the_watch_that_failed_before_it_opened_a_build_is_said(desk: Desk) -> None:
+    desk.load("teams", team(1))
+    desk.execute("insert into ledger.builds (upper_bound, status, published_at) values (0, 'published', now())")
+    state = desk.settings.state_dir
+    watch_failure.write(state, "dbt parse ended with status 2: <one.sql>", 5)
+    watch = make_engine(desk.settings, connect_args={"application_name": APPLICATION_NAME}, poolclass=sa.NullPool)
+    try:
+        assert "The watch's last try failed" not in words(desk.get("/")), "no watch runs"
+        with watch.connect():
+            page = desk.get("/")
+            assert "The watch&#39;s last try failed" in page or "The watch's last try failed" in page
+            assert "dbt parse ended with status 2: &lt;one.sql&gt;" in page
+            assert "1 load arrived after the published build; it is not in the marts yet." in words(page)
+            watch_failure.forget(state)
+            page = words(desk.get("/"))
+            assert "The watch's last try failed" not in page
+            assert "1 load arrived after the published build; the watch brings it into the marts." in page
+    finally:
+        watch_failure.forget(state)
 
 
 def test_the_notice_of_a_contract_that_is_not_taken_up(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
@@ -9,24 +10,26 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from loader import build, docs
+from loader import build, docs, watch_failure
 from loader.database import make_engine
 from loader.pages.queries import builds
 from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.steps import Steps
 from loader.watch import Watch
-from tests.conftest import free_port
+from tests.conftest import free_port, run_sql
 
-PART = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test"]
+SELECT = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test", "--no-write-json"]
 MODELS = ["model.shop.fct_orders", "model.shop.dim_dates"]
 
 
@@ -37,9 +40,11 @@ class Dbt:
     engine: sa.Engine
     make: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+    unit_tests: list[str] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
     status: str = "published"
-    fails: str = ""
+    fails: str | Exception = ""
+    status_of_failure: str = "failed"
     meanwhile: Callable[[], object] = lambda: None
     has_macros: bool = True
 
@@ -51,20 +56,24 @@ class Dbt:
                 ("upper_bound", "coalesce(max(seq), 0) from ledger.loads"),
                 ("published", "max(upper_bound) from ledger.builds where published_at is not null"),
             ]}  # fmt: skip
-            line(f"due: {json.dumps({**found, 'as_of': None, 'make': self.make, 'test': self.test, 'all': 2})}")
+            due = {**found, "make": self.make, "test": self.test, "unit_tests": self.unit_tests, "all": 2}
+            line(f"due: {json.dumps(due)}")
             return
         self.asked.append(list(arguments))
         self.meanwhile()
-        if self.fails:
-            raise Remedy(self.fails)
         if self.has_macros:
-            self.one(
+            given = json.loads(arguments[arguments.index("--vars") + 1]) if "--vars" in arguments else {}
+            status = self.status_of_failure if self.fails else self.status
+            build_id = self.one(
                 "1 from (select 1) as one; insert into ledger.builds (upper_bound, status, published_at, message)"
-                f" select coalesce(max(seq), 0), '{self.status}',"
-                f" case when '{self.status}' = 'published' then now() end, '{self.status}' from ledger.loads"
+                f" select least(coalesce(max(seq), 0), {given.get('upper_bound', 'null')}), '{status}',"
+                f" case when '{status}' = 'published' then now() end, '{status}' from ledger.loads"
                 " returning build_id",
                 statement="select ",
             )
+            line(f"Build {build_id}: staging up to load number {given.get('upper_bound')}, as of today.")
+        if self.fails:
+            raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.status == "published":
             self.make, self.test = [], []
 
@@ -74,6 +83,11 @@ class Dbt:
 
     def close(self) -> int:
         return 0
+
+
+class Full(StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @dataclass
@@ -118,12 +132,13 @@ def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watc
     assert watched.slept, "nothing came: it sleeps"
     watched.load(["model.shop.fct_orders"])
     watched.dbt.test = ["test.shop.unique_fct_orders.1f"]
-    assert watched.asked() == [["build", *PART, "--no-write-json"]]
+    assert watched.asked() == [["build", *SELECT, "--vars", '{"upper_bound": 2}']]
     assert watched.asked() == []
     watched.load(MODELS)
     assert watched.asked() == [["build"]], "all is due"
     watched.load()
-    assert watched.asked() == [["run-operation", "read_on"]], "nothing is due, and what came has been seen"
+    read_on = ["run-operation", "read_on", "--vars", '{"upper_bound": 4}']
+    assert watched.asked() == [read_on], "nothing is due, and what came has been seen"
     assert "1 of 2 models, 1 tests: 0 models and tests, published" in watched.out.getvalue()
 
 
@@ -166,11 +181,11 @@ def test_what_comes_during_a_build_is_built_next(watched: Watched) -> None:
         watched.dbt.meanwhile = lambda: None
         watched.load()
 
-    watched.dbt.meanwhile = come  # before it has opened the build: its bound is beyond what was asked
-    watched.dbt.status = "built"
-    watched.asked()
-    watched.dbt.status, watched.dbt.make = "published", MODELS[:1]
-    assert watched.asked()[0][1] == "--select", "a part again, and not the whole: it was not a part's fault"
+    watched.dbt.meanwhile = come  # before it has opened the build, which reads no further than was asked
+    assert watched.asked()[0][-1] == '{"upper_bound": 2}'
+    watched.dbt.make = MODELS[:1]
+    assert watched.asked()[0][-1] == '{"upper_bound": 3}'
+    assert watched.asked() == []
 
 
 def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
@@ -182,9 +197,10 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     watched.dbt.fails = "dbt build ended with status 1"
     assert watched.asked() == [["build"]]
     assert "dbt build ended with status 1" in watched.out.getvalue()
-    assert "failed, see above; the marts are as they were. Tried again when a load comes, or in 5 s" in (
-        watched.out.getvalue()
-    )
+    assert (
+        "failed, see above; the marts are as they were."
+        " Tried again when the project changes or when a load comes, else in 5 s"
+    ) in watched.out.getvalue()
     assert watched.asked() == []
     now[0] += 5
     assert watched.asked() == [["build"]]
@@ -192,20 +208,182 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     assert watched.asked() == [], "twice as long"
     watched.load()
     assert watched.asked() == [["build"]]
+    assert "or when a load has come, in 20 s at the earliest, else in 20 s" in watched.out.getvalue()
     watched.dbt.fails = ""
     watched.load()
+    assert watched.asked() == [], "three failures in a row: loads wait, too"
+    now[0] += 20
     assert watched.asked() == [["build"]]
     now[0] += 3600
     assert watched.asked() == []
+    watched.dbt.fails = "dbt build ended with status 1"
+    watched.load()
+    watched.asked()
+    watched.load()
+    assert len(watched.asked()) == 1, "the count begins anew"
 
 
-def test_somebodys_own_dbt_is_not_taken_over(watched: Watched, settings: Settings) -> None:
+def test_of_a_project_whose_whole_build_failed_what_is_due_is_built(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("loader.watch.time.monotonic", lambda: now[0])
+    watched.load()
+    watched.asked()
+    model = watched.watch._settings.project_dir / "models" / "one.sql"
+    model.write_text("select 1")
+    watched.dbt.fails = "dbt build ended with status 1"
+    watched.dbt.unit_tests = ["unit_test.shop.fct_orders.sums"]
+    watched.load(MODELS[:1])
+    assert watched.asked() == [["build"]]
+    watched.load()
+    part = ["build", "--select", "fct_orders", "unit_test:sums", "--no-write-json", "--vars", '{"upper_bound": 3}']
+    assert watched.asked() == [part]
+    model.write_text("select 2")
+    assert watched.asked() == []
+    now[0] += 5
+    assert watched.asked() == [["build"]], "it was mended, and no load need come"
+    assert watched.asked() == []
+
+
+def test_a_whole_build_that_broke_off_is_begun_anew(watched: Watched) -> None:
+    watched.load()
+    watched.asked()
+    (watched.watch._settings.project_dir / "models" / "one.sql").write_text("select 1")
+    watched.dbt.fails = "dbt build ended with status -9"
+    watched.dbt.status_of_failure = "running"
+    watched.load(MODELS[:1])
+    assert watched.asked() == [["build"]]
+    watched.dbt.status_of_failure = "failed"
+    watched.load()
+    assert watched.asked() == [["build"]], "nobody knows what of the logic was tested"
+
+
+@pytest.mark.parametrize("half_saved", ["name: [shop", "only text", None])
+def test_a_project_that_can_not_be_read_is_said_and_read_again(watched: Watched, half_saved: str | None) -> None:
+    file = watched.watch._settings.project_dir / "dbt_project.yml"
+    if half_saved is None:
+        file.unlink()
+    else:
+        file.write_text(half_saved)
+    watched.load()
+    assert watched.asked() == []
+    assert "can't be read" in watched.out.getvalue()
+    failure = watch_failure.read(watched.watch._settings.state_dir)
+    assert failure is not None
+    assert "can't be read" in failure.words
+    assert (failure.again_at - failure.at).total_seconds() == 5
+    assert "Traceback" not in watched.out.getvalue()
+    file.write_text("name: shop")
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watch_failure.read(watched.watch._settings.state_dir) is None
+
+
+@pytest.mark.parametrize("where", ["in dbt", "in its docs"])
+def test_what_nobody_thought_of_is_said_with_its_place_and_tried_again(
+    watched: Watched, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "in dbt":
+        watched.dbt.fails = AttributeError("no such thing")
+    else:
+        monkeypatch.setattr(docs, "make_docs", lambda *_: dict[str, str]()["no such thing"])
+    watched.load()
+    watched.watch.step()
+    assert "Traceback" in watched.out.getvalue()
+    assert "no such thing" in watched.out.getvalue()
+    watched.dbt.fails, watched.dbt.asked = "", []
+    watched.watch._again_at = time.monotonic()
+    monkeypatch.setattr(docs, "make_docs", lambda *_: None)
+    assert watched.asked() == ([["build"]] if where == "in dbt" else []), "what went well is not done again"
+
+
+def test_files_that_can_not_be_written_are_no_end(watched: Watched) -> None:
+    (watched.watch._settings.state_dir / "built.json").mkdir(parents=True)
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert "Traceback" not in watched.out.getvalue(), "it was built and published"
+    watched.watch._steps = Steps(Console(file=Full(), width=200))
+    watched.load(MODELS)
+    watched.asked()
+    watched.asked()
+    assert watched.dbt.one("select count(*) from ledger.builds") == 2, "the disk of the log is full"
+
+
+def test_a_whole_build_that_is_not_published_is_a_failure(watched: Watched) -> None:
+    watched.load()
+    watched.dbt.status = "failed"
+    assert watched.asked() == [["build"]]
+    assert "Build 1: failed." in watched.out.getvalue()
+    assert watched.asked() == []
+    watched.dbt.status = "published"
+    watched.watch._again_at = time.monotonic()
+    assert watched.asked() == [["build"]], "its loads are not taken for read"
+
+
+def test_a_build_that_was_overtaken_is_not_taken_for_the_one_that_took_over(
+    settings: Settings, engine: sa.Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: shop")
+    here, overtaken, next_one = replaced(settings, project_dir=tmp_path, state_dir=tmp_path), Dbt(engine), Dbt(engine)
+    overtaken.status = "superseded"
+
+    def run(*arguments: str, line: Callable[[str], None]) -> None:
+        overtaken.run(*arguments, line=line)
+        next_one.run(*arguments)
+
+    with pytest.raises(build.NotPublished, match=r"Build 1: superseded\."):
+        build.build(here, engine, run=run)
+    assert not build.is_current(here, engine)
+    overtaken.status = "built"
+    ended = build.build(here, engine, "--select", "fct_orders", run=run)
+    assert (str(ended), ended and ended.build_id) == ("built", 3)
+
+
+def test_somebodys_own_dbt_is_not_taken_over(
+    watched: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "LOOK_SECONDS", 0.01)
     watched.load()
     watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
     at_work = make_engine(settings, connect_args={"application_name": "dbt"}, poolclass=sa.NullPool)
-    with at_work.connect():
+    with at_work.connect() as connection:
+        pid = connection.exec_driver_sql("select pg_backend_pid()").scalar()
+        connection.commit()
         assert watched.asked() == []
-    assert watched.asked() == [["build"]], "killed: no session is left"
+        assert watched.asked() == []
+        assert watched.out.getvalue().count(f"build 1 is of a dbt that was started by hand (session {pid} of") == 1
+        monkeypatch.setattr(build, "IDLE_MINUTES", 0)
+        assert watched.asked() == [["build"]], "it hangs, or is none of a build"
+        monkeypatch.setattr(build, "IDLE_MINUTES", 5)
+        watched.load(MODELS[:1])
+        with monkeypatch.context() as patched:
+            patched.setattr(watched.watch, "_what_is_due", partial(begin, watched, watched.watch._what_is_due))
+            assert watched.asked() == [], "it has begun since it was asked what is due"
+    assert watched.asked() != [], "killed: no session is left"
+
+
+def begin(watched: Watched, what_is_due: Callable[[], Any]) -> Any:
+    watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
+    return what_is_due()
+
+
+def test_a_dbt_of_somebody_who_may_not_build_is_not_waited_for(
+    watched: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "LOOKS", 1)
+    watched.load()
+    watched.dbt.one("insert into ledger.builds (upper_bound, status) values (1, 'running') returning 1")
+    reader = f"reader_{settings.database}"
+    run_sql(settings, f"create role {reader} login password 'x'")
+    theirs = make_engine(
+        replaced(settings, user=reader, password="x"), connect_args={"application_name": "dbt"}, poolclass=sa.NullPool
+    )
+    try:
+        with theirs.connect():
+            assert watched.asked() == [["build"]]
+    finally:
+        run_sql(settings, f"drop role {reader}")
 
 
 def test_a_database_that_is_away_is_said_once_and_asked_ever_more_rarely(watched: Watched) -> None:
@@ -218,6 +396,45 @@ def test_a_database_that_is_away_is_said_once_and_asked_ever_more_rarely(watched
     assert "No PostgreSQL server answers" in watched.out.getvalue()
     watched.watch._engine = engine
     watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.out.getvalue().count("the database is back") == 1
+
+
+def test_an_error_of_a_database_that_answers_is_a_failure_and_not_its_absence(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched.watch._engine.begin() as connection:
+        connection.exec_driver_sql("alter table ledger.loads rename to away")
+    for _ in range(2):
+        assert watched.asked() == []
+    assert 'relation "ledger.loads" does not exist' in watched.out.getvalue()
+    assert "waiting for the database" not in watched.out.getvalue()
+    assert watched.slept == [5, 5], "it does not ask without a pause"
+    with watched.watch._engine.begin() as connection:
+        connection.exec_driver_sql("alter table ledger.away rename to loads")
+    watched.watch._again_at = time.monotonic()
+    watched.load()
+    assert watched.asked() == [["build"]]
+    assert watched.asked() == []
+
+
+def test_a_database_that_comes_and_goes_is_asked_ever_more_rarely(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.load()
+    words = iter(["server closed the connection", "server closed the connection", "no route to host"])
+
+    def lose(*_: object) -> None:
+        raise psycopg2.OperationalError(next(words))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watched.watch, "_is_anothers", lose)
+        for _ in range(3):
+            watched.watch.step()
+    assert watched.slept == [1, 2, 4]
+    assert watched.out.getvalue().count("server closed the connection") == 1
+    assert watched.out.getvalue().count("no route to host") == 1
+    assert "the database is back" not in watched.out.getvalue()
     assert watched.asked() == [["build"]]
     assert watched.out.getvalue().count("the database is back") == 1
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +20,7 @@ from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.watch_process import WatchProcess
-from loader.web_server import _lives
+from loader.web_server import lives
 
 PROFILE = """
 little:
@@ -112,14 +116,47 @@ def test_a_kept_dbt_that_is_broken_off_cancels_its_query_and_ends(
         kept.run("build", line=stop)
     assert time.monotonic() - began < 40
     assert kept.pid is None
+    assert sleeping(engine) == 0
+
+
+def sleeping(engine: sa.Engine) -> int | None:
+    """How many queries go on sleeping, once the server has heard of the cancelling."""
     query = "select count(*) from pg_stat_activity where datname = current_database() and query like '%%pg_sleep%%'"
-    until = time.monotonic() + 20  # the server hears of the cancelling a moment later
+    until = time.monotonic() + 20
     left = None
     while left != 0 and time.monotonic() < until:
         with engine.connect() as connection:
             left = connection.exec_driver_sql(query + " and pid <> pg_backend_pid()").scalar()
         time.sleep(0.2)
-    assert left == 0
+    return left
+
+
+STARTER = """
+from loader.dbt_kept import KeptDbt
+from loader.settings import Settings
+
+kept = KeptDbt(Settings.from_environment())
+kept.run("build", line=lambda text: print(kept.pid, text, flush=True))
+"""
+
+
+@pytest.mark.faults
+def test_a_kept_dbt_ends_when_who_started_it_is_killed(little: Settings, engine: sa.Engine) -> None:
+    (little.project_dir / "models" / "one.sql").write_text(
+        "{{ config(materialized='table') }} select 1 as number from pg_sleep(300)"
+    )
+    environment = dict(os.environ) | little.environment() | {"LOADER_PROJECT_DIR": str(little.project_dir)}
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER], env=environment, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        dbt = next(int(said.split()[0]) for said in starter.stdout if "START" in said)
+        starter.kill()
+    give_up = time.monotonic() + 30
+    while lives(dbt) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert not lives(dbt)
+    assert sleeping(engine) == 0
 
 
 def test_a_watch_starts_in_the_background_is_one_and_ends(little: Settings) -> None:
@@ -132,11 +169,22 @@ def test_a_watch_starts_in_the_background_is_one_and_ends(little: Settings) -> N
         assert pid is not None
         with pytest.raises(Remedy, match=rf"runs here already \(process {pid}\)"), watch.only_one():
             raise AssertionError("two of them")
+        with pytest.raises(Remedy, match="did not come up: A watch runs here already"):
+            watch.start()
+        assert watch.running() == pid
+        assert watch.file.read_text() == f"{pid} up", "it has looked for loads"
     finally:
-        assert watch.stop() is True
+        assert pid is not None
+        os.kill(pid, signal.SIGHUP)
+        give_up = time.monotonic() + 40
+        while watch.running() and time.monotonic() < give_up:
+            time.sleep(0.05)
+    assert watch.running() is None
+    watch.start()
+    assert watch.stop() is True
     assert watch.running() is None
     assert "the watch has ended" in watch.log.read_text()
     give_up = time.monotonic() + 20
-    while _lives(pid) and time.monotonic() < give_up:
+    while lives(pid) and time.monotonic() < give_up:
         time.sleep(0.05)
-    assert not _lives(pid)
+    assert not lives(pid)

@@ -151,12 +151,7 @@ order by status = 'skipped', unique_id
             {%- do not_passed.append(unique_id) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- for row in run_query(unit_tests_that_failed_before(build_id)).rows -%}
-        {%- set model = past.last.get('model.' ~ row[0].split('.')[1] ~ '.' ~ row[0].split('.')[2]) -%}
-        {%- if model and model.build_id <= row[1] -%}
-            {%- do not_passed.append(row[0]) -%}
-        {%- endif -%}
-    {%- endfor -%}
+    {%- do not_passed.extend(unit_tests_not_passed(past, ['success', 'pass', 'skipped'])) -%}
     {%- if not_rebuilt -%}
         {%- do faults.append(named_few(not_rebuilt) ~ " failed or was skipped in an earlier build and has not been rebuilt") -%}
     {%- endif -%}
@@ -193,20 +188,32 @@ order by status = 'skipped', unique_id
     {{ return(missing) }}
 {%- endmacro %}
 
-{#- SQL of unit tests that failed when they last ran, in an earlier build, and of
-    that build. Whether one is still there dbt's graph does not say: the caller
-    asks whether its model was made since. -#}
-{% macro unit_tests_that_failed_before(build_id) -%}
+{#- unique_ids of unit tests that came to something else than what is let pass when they
+    last ran, in an earlier build. Whether one is still there dbt's graph does not say:
+    those count whose model was not made since. -#}
+{% macro unit_tests_not_passed(past, let_pass) -%}
+    {%- set not_passed = [] -%}
+    {%- for row in run_query(last_results_of_unit_tests(past.build.build_id)).rows if row[2] not in let_pass -%}
+        {%- set model = past.last.get('model.' ~ row[0].split('.')[1] ~ '.' ~ row[0].split('.')[2]) -%}
+        {%- if model and model.build_id <= row[1] -%}
+            {%- do not_passed.append(row[0]) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(not_passed) }}
+{%- endmacro %}
+
+{% macro last_results_of_unit_tests(build_id) -%}
 select
     latest.unique_id,
-    latest.build_id
+    latest.build_id,
+    latest.status
 from (
     select distinct on (unique_id) unique_id, build_id, status
     from ledger.build_results
     where resource_type = 'unit_test'
     order by unique_id, build_id desc
 ) as latest
-where latest.build_id <> {{ build_id }} and latest.status not in ('success', 'pass', 'skipped')
+where latest.build_id <> {{ build_id }}
 order by latest.unique_id
 {%- endmacro %}
 

@@ -92,7 +92,7 @@ insert into ledger.builds (invocation_id, command, upper_bound, status)
 values (
     {{ sql_literal(invocation_id) }},
     {{ sql_literal(build_command()) }},
-    (select coalesce(max(seq), 0) from ledger.loads),
+    {{ chosen_upper_bound() }},
     'running'
 )
 returning build_id, upper_bound
@@ -102,6 +102,18 @@ returning build_id, upper_bound
     {%- set as_of = run_query("select as_of from ledger.builds where build_id = " ~ build[0]).rows[0][0] -%}
     {%- do run_query("commit") -%}
     {%- do log("Build " ~ build[0] ~ ": staging up to load number " ~ build[1] ~ ", as of " ~ as_of ~ ".", info=True) -%}
+{%- endmacro %}
+
+{#- How far a build reads: to the newest load. With var upper_bound no further than that,
+    as the watch builds what was due at a bound: what came since is of the next build.
+    But never back behind an earlier build: bounds only grow. -#}
+{% macro chosen_upper_bound() -%}
+    {%- set newest = "(select coalesce(max(seq), 0) from ledger.loads)" -%}
+    {%- if var('upper_bound', none) is none -%}
+        {{ return(newest) }}
+    {%- endif -%}
+    {%- set read_before = "(select coalesce(max(upper_bound), 0) from ledger.builds)" -%}
+    {{ return("least(" ~ newest ~ ", greatest(" ~ var('upper_bound') | int ~ ", " ~ read_before ~ "))") }}
 {%- endmacro %}
 
 {#- What was asked for, in dbt's words: a part is not the whole. -#}

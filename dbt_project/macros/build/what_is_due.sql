@@ -9,9 +9,10 @@
     {%- do log('due: ' ~ tojson(what_is_due()), info=True) -%}
 {%- endmacro %}
 
-{#- {upper_bound, published, as_of, make, test, all}: the newest load; how far readers
-    see, none before the first time; unique_ids of models and seeds to make, and of tests
-    to run; how many models and seeds there are. -#}
+{#- {upper_bound, published, make, test, unit_tests, all}: the newest load; how far
+    readers see, none before the first time; unique_ids of models and seeds to make, of
+    tests to run, and of unit tests that have not passed since the last change; how many
+    models and seeds there are. -#}
 {% macro what_is_due() -%}
     {%- do require_own_server() -%}
     {%- do require_ledger() -%}
@@ -41,11 +42,13 @@ select
         {%- endif -%}
     {%- endfor -%}
     {#- What names nothing that it reads is asked in every build, and is no reason for one. -#}
-    {%- if make or test or row[1] != row[3] -%}
+    {%- set unit_tests = unit_tests_not_passed(past, ['success', 'pass']) -%}
+    {%- if make or test or unit_tests or row[1] != row[3] -%}
         {%- do test.extend(each_build) -%}
     {%- endif -%}
     {{ return({
-        'upper_bound': row[1], 'published': row[3], 'as_of': row[2], 'make': make, 'test': test, 'all': all | length
+        'upper_bound': row[1], 'published': row[3], 'make': make, 'test': test, 'unit_tests': unit_tests,
+        'all': all | length
     }) }}
 {%- endmacro %}
 

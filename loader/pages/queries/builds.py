@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from loader.build import APPLICATION_NAME, TURN
+from loader.build import APPLICATION_NAME, TURN, dbt_at_work
 from loader.ledger.models import Build, BuildResult, Load
 
 LATEST = 5
@@ -18,9 +17,6 @@ LATEST = 5
 #: `warn` is let pass, and named.
 _GOOD = ("success", "made", "pass", "no-op")
 _NAMED = 20
-#: How often, and how many seconds apart, the server is asked for dbt before a build is taken
-#: for dead: between two models dbt has no session for a moment.
-_LOOKS, _PAUSE = 5, 0.5
 #: Builds that were found dead, by number and start: they are not waited for again.
 _found_dead: set[tuple[int, datetime]] = set()
 
@@ -117,35 +113,31 @@ def _is_dead(connection: Connection, build: sa.Row[Any]) -> bool:
     """Whether dbt has had no session in this database for some seconds: a build that was
     killed can't say so itself. Waits for those seconds once a build and process."""
     key = (build.build_id, build.started_at)
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_PAUSE)
-        if _dbt_is_at_work(connection):
-            _found_dead.discard(key)
-            return False
-        if key in _found_dead:
-            return True
+    if dbt_at_work(connection, looks=1 if key in _found_dead else None):
+        _found_dead.discard(key)
+        return False
     _found_dead.add(key)
     return True
 
 
-def _dbt_is_at_work(connection: Connection) -> bool:
-    """Whether dbt has a session here; by its application_name, which everybody may see."""
-    connection.execute(sa.text("select pg_stat_clear_snapshot()"))  # else a transaction sees what it saw first
-    query = """
-        select exists (
-            select from pg_stat_activity
-            where datname = current_database() and application_name = 'dbt'
-        )
-    """
-    return bool(connection.execute(sa.text(query)).scalar_one())
+@dataclass(frozen=True)
+class Published:
+    """What readers see: the build, when it was published, and how many loads let rows in since its bound."""
+
+    build_id: int
+    published_at: datetime
+    loads_since: int
 
 
-def loads_not_published(connection: Connection) -> int | None:
-    """Loads that let rows in after the published build's bound; ``None`` if none was published."""
-    bound = connection.execute(
-        sa.select(Build.upper_bound).where(Build.published_at.is_not(None)).order_by(Build.published_at.desc()).limit(1)
-    ).scalar()
-    if bound is None:
+def published(connection: Connection) -> Published | None:
+    """``None`` if nothing was published yet."""
+    build = connection.execute(
+        sa.select(Build.build_id, Build.upper_bound, Build.published_at)
+        .where(Build.published_at.is_not(None))
+        .order_by(Build.build_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if build is None:
         return None
-    return int(connection.execute(sa.select(sa.func.count()).where(Load.seq > bound, Load.accepted > 0)).scalar_one())
+    since = sa.select(sa.func.count()).where(Load.seq > build.upper_bound, Load.accepted > 0)
+    return Published(build.build_id, build.published_at, connection.execute(since).scalar_one())

@@ -128,6 +128,21 @@ def test_a_load_that_comes_between_the_question_and_the_build_is_not_overlooked(
     assert shop.sql(LINES) == [(7, "5.00"), (8, "6.00")]
 
 
+def test_a_build_reads_no_further_than_it_is_told_and_not_back(shop: Shop) -> None:
+    shop.load(order_lines=[line(2, 8, 6)])
+    found = due(shop)
+    shop.load(orders=[order(2)])
+    up_to = ("--vars", json.dumps({"upper_bound": found["upper_bound"]}))
+    said = shop.dbt("build", "--select", *found["make"], *found["test"], *up_to).said
+    assert "published 3 marts" in said
+    assert shop.latest_build()["upper_bound"] == 3
+    assert shop.sql(STATUSES) == [("placed", 1)], "the load that came since is of the next build"
+    assert shop.dbt("build").success
+    shop.dbt("build", *up_to)
+    assert shop.latest_build()["upper_bound"] == 4, "what was read stays read"
+    assert shop.sql(STATUSES) == [("placed", 2)]
+
+
 def test_a_load_that_comes_while_a_part_is_built_is_of_the_next_build(shop: Shop) -> None:
     shop.load(order_lines=[line(2, 8, 6)])
 
