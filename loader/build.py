@@ -30,6 +30,8 @@ APPLICATION_NAME = "gatehouse watch"
 #: Held for the whole of a build by who builds through the loader; dbt's own lock (open_build)
 #: is held for moments.
 TURN = "hashtextextended('gatehouse: a build at a time', 0)"
+#: Held by a watch for as long as it runs: one database has one, whatever folder it was started from.
+WATCH = "hashtextextended('gatehouse: a watch', 0)"
 _TURN_MILLISECONDS = 1000
 
 # dbt's line for a node that starts or has ended: `12:01:02  7 of 60 OK created sql view model staging.x .... [`.

@@ -40,6 +40,20 @@ _NEWEST = "select coalesce(max(seq), 0) from ledger.loads"
 _RUNNING = "select build_id from ledger.builds where status = 'running' order by build_id desc limit 1"
 
 
+_HOLDER = f"""
+    select activity.pid, coalesce(host(activity.client_addr), 'this machine') as client, activity.backend_start
+    from pg_locks as locks
+    inner join pg_stat_activity as activity on activity.pid = locks.pid
+    where locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
+        and locks.database = (select oid from pg_database where datname = current_database())
+        and (locks.classid::bigint << 32 | locks.objid::bigint) = {build.WATCH}
+"""
+
+
+class AnotherWatch(Remedy):
+    """The database has a watch."""
+
+
 @dataclass(frozen=True)
 class Due:
     """What a build would have to do now, as dbt's macro `what_is_due` says it: unique ids of
@@ -82,7 +96,8 @@ WHOLE = Plan(("build",), is_whole=True)
 
 
 class Watch:
-    """`run` does not return: it is ended from outside, by KeyboardInterrupt as a rule."""
+    """`run` does not return: it is ended from outside, by KeyboardInterrupt as a rule. Raises
+    AnotherWatch where the database has one already."""
 
     def __init__(
         self,
@@ -96,6 +111,9 @@ class Watch:
         self._settings, self._engine, self._steps, self._sleep = settings, engine, steps, sleep
         self._is_up = is_up
         self.dbt = KeptDbt(settings)
+        #: The session that holds the lock of the database's one watch, and asks for loads.
+        self._own: sa.Connection | None = None
+        self._was_one = False
         #: The newest load when it looked last.
         self._newest = 0
         #: The newest load when everything had last been looked at; None: look at once.
@@ -119,6 +137,7 @@ class Watch:
                 self.step()
         finally:
             self.dbt.close()
+            self.let_go()
 
     def step(self) -> None:
         """Looks once for something to do, and does it; else sleeps. Whatever goes wrong is
@@ -130,6 +149,8 @@ class Watch:
                 self._say("the database is back")
                 self._away, self._away_words = 0.0, ""
         except Exception as error:
+            if isinstance(error, AnotherWatch) and not self._was_one:
+                raise
             # of Remedies only those of connecting come so far
             if isinstance(error, Remedy) or (_is_of_database(error) and went_away(error)):
                 self._wait_for_database(error)
@@ -138,8 +159,32 @@ class Watch:
                 self._sleep(FIRST_PAUSE)
             self._is_up()
 
+    def _only_one(self) -> sa.Connection:
+        """The session of the database's one watch; a lost one is replaced. It may be our own lost
+        one that the server has not missed yet: it is waited for."""
+        if self._own is None:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                if not connection.exec_driver_sql(f"select pg_try_advisory_lock({build.WATCH})").scalar():
+                    found = connection.exec_driver_sql(_HOLDER).one_or_none()
+                    who = f"session {found.pid} of the server, from {found.client}" if found else "it has just ended"
+                    raise AnotherWatch(f"Another watch builds in this database ({who}).", "One is enough.")
+            except BaseException:
+                connection.close()
+                raise
+            self._own, self._was_one = connection, True
+        return self._own
+
+    def let_go(self) -> None:
+        """Another may watch."""
+        own, self._own = self._own, None
+        if own is not None:
+            with suppress(SQLAlchemyError, psycopg2.Error):
+                own.invalidate()
+                own.close()
+
     def _look(self) -> None:
-        self._newest = self._ask(_NEWEST).scalar_one()
+        self._newest = self._only_one().execute(sa.text(_NEWEST)).scalar_one()
         self._is_up()
         if not self._is_time():
             self._sleep(POLL_SECONDS)
@@ -277,6 +322,7 @@ class Watch:
         return f"Tried again when the project changes or {when}, else in {left:.0f} s"
 
     def _wait_for_database(self, error: Exception) -> None:
+        self.let_go()
         words = _told(error)
         if words != self._away_words:
             self._say(f"{words}\nwaiting for the database")
