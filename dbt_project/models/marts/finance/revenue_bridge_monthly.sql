@@ -101,12 +101,10 @@ return_lines as (
         {{ in_base_currency(
             'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
         ) | indent(8) }} as refund_amount,
-        case
-            when returns.return_reason = 'damaged' then 0
-            else {{ cost_of_goods(
-                'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
-            ) | indent(12) }}
-        end as cost_amount
+        {{ returned_cost_of_goods(
+            'returns.return_reason',
+            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
+        ) | indent(8) }} as cost_amount
     from returns
     inner join orders on returns.order_id = orders.order_id
     inner join products on returns.product_key = products.product_key
