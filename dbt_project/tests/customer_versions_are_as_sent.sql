@@ -16,13 +16,26 @@ with made as (
 
 ),
 
+known as (
+
+    select * from {{ versions_as_sent('crm', 'customers') }}
+
+),
+
 customers as (
 
     select
         *,
         min(updated_at) over (partition by customer_id) as first_updated_at
-    from {{ versions_as_sent('crm', 'customers') }}
+    from known
     where deleted_at is null
+
+),
+
+forgotten as (
+
+    select distinct customer_id from known
+    where deleted_at is not null
 
 ),
 
@@ -63,6 +76,8 @@ periods as (
         ) as first_home_since
     from addresses as address
     left join ends on address.address_id = ends.address_id and address.updated_at = ends.updated_at
+    left join forgotten on address.customer_id = forgotten.customer_id
+    where address.deleted_at is null or forgotten.customer_id is null
 
 ),
 

@@ -35,6 +35,7 @@ periods as (
             else next_updated_at
         end as replaced_at
     from followed
+    where not is_forgotten
 
 ),
 
