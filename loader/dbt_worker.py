@@ -45,7 +45,9 @@ class Worker:
     def _invoke(self, arguments: list[str]) -> Any:
         """What dbt returned; `None` if it failed, which is then the answer."""
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._hear])
-        outcome = runner.invoke(["--quiet", "--no-use-colors", *arguments])
+        # what it says is heard here, and not printed as well
+        silent = ["--log-level", "none", "--log-level-file", "debug"]
+        outcome = runner.invoke(["--quiet", "--no-use-colors", *silent, *arguments])
         if outcome.success:
             return outcome.result or True
         if isinstance(outcome.exception, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import traceback
 from collections.abc import Callable
@@ -36,6 +37,8 @@ PROJECT_SECONDS = 5.0
 #: The same while the database is away.
 FIRST_AWAY, LONGEST_AWAY = 1.0, 30.0
 _DUE = "due: "
+# by seconds and counts alone one failure is no other than the last
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _NEWEST = "select coalesce(max(seq), 0) from ledger.loads"
 _RUNNING = "select build_id from ledger.builds where status = 'running' order by build_id desc limit 1"
 
@@ -121,6 +124,8 @@ class Watch:
         #: A part was not enough: the next build is of the whole.
         self._whole = False
         self._failures, self._pause = 0, FIRST_PAUSE
+        #: What the last failure was told by, and how often the same came again.
+        self._words, self._repeats = "", 0
         #: After a failure: when it is tried again, when a load is reason enough, and when it is
         #: asked next whether the project is another than this, the one that was tried; None: it
         #: could not be read.
@@ -162,6 +167,8 @@ class Watch:
     def _only_one(self) -> sa.Connection:
         """The session of the database's one watch; a lost one is replaced. It may be our own lost
         one that the server has not missed yet: it is waited for."""
+        if self._own is not None and self._own.invalidated:
+            self.let_go()
         if self._own is None:
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             try:
@@ -299,7 +306,7 @@ class Watch:
         if due is None or ended is None or ended.is_published or plan.is_whole:
             watch_failure.forget(self._settings.state_dir)
             self._seen = ended.upper_bound if ended else self._newest
-            self._failures, self._pause = 0, FIRST_PAUSE
+            self._failures, self._pause, self._words = 0, FIRST_PAUSE, ""
             return
         self._seen = None
         # where somebody's build came between, it was not for being a part
@@ -312,7 +319,10 @@ class Watch:
         self._again_at, self._project_at = now + pause, now + PROJECT_SECONDS
         self._loads_at = now if self._failures < PATIENCE else now + min(pause, LONGEST_PAUSE_OF_LOADS)
         words = _told(failure)
-        self._say(words)
+        is_new = _NUMBER.sub("0", words) != _NUMBER.sub("0", self._words)
+        self._repeats = 0 if is_new else self._repeats + 1
+        self._say(words if is_new else f"same as before ({self._repeats} more of it since it was said)")
+        self._words = words
         watch_failure.write(self._settings.state_dir, words, pause)
 
     def _when_again(self) -> str:
@@ -322,7 +332,6 @@ class Watch:
         return f"Tried again when the project changes or {when}, else in {left:.0f} s"
 
     def _wait_for_database(self, error: Exception) -> None:
-        self.let_go()
         words = _told(error)
         if words != self._away_words:
             self._say(f"{words}\nwaiting for the database")

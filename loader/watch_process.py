@@ -36,6 +36,11 @@ class WatchProcess:
     def log(self) -> Path:
         return self.settings.state_dir / "watch.log"
 
+    @property
+    def output(self) -> Path:
+        """What it printed past its log since it was started: why it did not come up."""
+        return self.settings.state_dir / "watch.err"
+
     @contextmanager
     def only_one(self) -> Iterator[Callable[[], None]]:
         """Makes the calling process the watch; gives what to call when it is up. Raises Remedy
@@ -82,15 +87,14 @@ class WatchProcess:
         """Starts it, and returns when it has looked for loads. Raises Remedy when it does not come up."""
         command = [
             *(sys.executable, "-c", "from loader.cli import main; main()"),
-            *("--project-dir", str(self.settings.project_dir), "build", "--watch"),
+            *("--project-dir", str(self.settings.project_dir)),
+            *("build", "--watch", "--watch-log", str(self.log)),
         ]
         environment = dict(os.environ) | {"LOADER_STATE_DIR": str(self.settings.state_dir), "PYTHONUNBUFFERED": "1"}
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
-        self.log.touch()
-        said_before = self.log.stat().st_size
         # as a child of nobody's: a shell in a session of its own puts it into the background and ends
         shell = subprocess.run(
-            ["sh", "-c", '"$@" >>"$0" 2>&1 </dev/null & echo $!', str(self.log), *command],
+            ["sh", "-c", '"$@" >"$0" 2>&1 </dev/null & echo $!', str(self.output), *command],
             env=environment, start_new_session=True, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         pid = int(shell.stdout)
@@ -99,13 +103,11 @@ class WatchProcess:
             if not lives(pid) or time.monotonic() > give_up:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
-                raise Remedy(f"The watch did not come up: {self._last_words(said_before)}", f"Its log is {self.log}.")
+                raise Remedy(f"The watch did not come up: {self._last_words()}", f"Its log is {self.log}.")
             time.sleep(0.1)
 
-    def _last_words(self, said_before: int) -> str:
-        with self.log.open(errors="replace") as log:
-            log.seek(said_before)
-            said = log.read().strip().splitlines()
+    def _last_words(self) -> str:
+        said = self.output.read_text(errors="replace").strip().splitlines()
         return (said or ["it said nothing"])[-1]
 
     def stop(self) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
+from pathlib import Path
 
 import click
+from rich.console import Console
 
 from loader import build as builds
 from loader.commands.db import settings_of
@@ -14,15 +17,19 @@ from loader.remedy import Remedy
 from loader.settings import Settings
 from loader.steps import Steps
 from loader.watch import Watch
+from loader.watch_log import DatedLines
 from loader.watch_process import WatchProcess
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--if-needed", is_flag=True, help="Do nothing if the last build saw every load and this project.")
 @click.option("--watch", "is_watch", is_flag=True, help="Stay, and build what new loads touch as they come.")
+@click.option("--watch-log", type=click.Path(path_type=Path), hidden=True)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tuple[str, ...]) -> None:
+def build(
+    context: click.Context, if_needed: bool, is_watch: bool, watch_log: Path | None, arguments: tuple[str, ...]
+) -> None:
     """Run `dbt build` on what was loaded; ARGUMENTS go to dbt, as in --full-refresh.
 
     The marts are published when every stopping test has passed; else readers keep
@@ -33,7 +40,7 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
     if is_watch:
         if arguments or if_needed:
             raise Remedy("--watch chooses itself what is built.", "Leave the other arguments out.")
-        watch(settings)
+        watch(settings, watch_log)
         return
     engine = make_engine(settings)
     with connection_faults(settings):
@@ -48,10 +55,11 @@ def build(context: click.Context, if_needed: bool, is_watch: bool, arguments: tu
     make_docs(settings, steps)
 
 
-def watch(settings: Settings) -> None:
+def watch(settings: Settings, log: Path | None = None) -> None:
     """Builds until it is ended, by Ctrl-C, SIGTERM or its terminal's end; what it is at then is
     broken off, and nothing of it published."""
-    steps = Steps()
+    is_seen = log is None and sys.stdout.isatty()
+    steps = Steps(None if is_seen else Console(file=DatedLines(log)))
     engine = make_engine(settings, connect_args={"application_name": builds.APPLICATION_NAME})
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as by nohup

@@ -288,7 +288,11 @@ class Build(Base):
     published_at: Mapped[datetime | None]
     message: Mapped[str | None]
 
-    __table_args__ = (sa.Index("builds_upper_bound_idx", "upper_bound", "build_id"),)
+    __table_args__ = (
+        sa.Index("builds_upper_bound_idx", "upper_bound", "build_id"),
+        sa.Index("builds_running_idx", "build_id", postgresql_where=sa.text("status = 'running'")),
+        sa.Index("builds_published_idx", "build_id", postgresql_where=sa.text("published_at is not null")),
+    )
 
 
 class BuildResult(Base):

@@ -35,7 +35,10 @@ def test_what_failed_is_tried_again_when_a_load_comes_or_after_a_while(
     ) in watched.out.getvalue()
     assert watched.asked() == []
     now[0] += 5
+    watched.dbt.fails = "dbt build ended with status 1"
     assert watched.asked() == [["build"]]
+    assert watched.out.getvalue().count("dbt build ended with status 1") == 1
+    assert watched.out.getvalue().count("same as before (1 more") == 1
     now[0] += 5
     assert watched.asked() == [], "twice as long"
     watched.load()

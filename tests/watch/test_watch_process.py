@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from loader import dbt_kept
+from loader import dbt_kept, watch_log
 from loader.dbt_kept import KeptDbt
 from loader.remedy import Remedy
 from loader.settings import Settings
@@ -86,6 +87,28 @@ def test_a_kept_dbt_parses_again_only_when_a_file_changed(
     assert kept.pid is None, "it has grown too much"
     kept.run("build")
     assert number(engine) == 3
+
+
+def test_what_a_kept_dbt_says_is_not_printed_as_well(
+    kept: KeptDbt, little: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (little.project_dir / "models" / "one.sql").write_text("{{ config(materialized='table') }} select 3 / 0 as number")
+    with pytest.raises(Remedy, match="division by zero"):
+        kept.run("build")
+    assert "division by zero" not in "".join(capfd.readouterr())
+    assert "division by zero" in (little.project_dir / "logs" / "dbt.log").read_text()
+
+
+def test_a_log_is_begun_anew_before_it_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_log, "BYTES", 1000)
+    with watch_log.DatedLines(tmp_path / "watch.log") as log:
+        for number in range(200):
+            print(f"line {number}", file=log)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.log", *(f"watch.log.{n}" for n in (1, 2, 3))]
+    assert all(path.stat().st_size <= 1000 for path in tmp_path.iterdir())
+    assert (tmp_path / "watch.log").read_text().endswith(" line 199\n")
+    with watch_log.DatedLines(tmp_path / "no folder" / "watch.log") as log:
+        print("lost", file=log)
 
 
 def test_a_kept_dbt_that_dies_is_said_and_the_next_run_has_another(kept: KeptDbt, engine: sa.Engine) -> None:
@@ -183,7 +206,10 @@ def test_a_watch_starts_in_the_background_is_one_and_ends(little: Settings) -> N
     watch.start()
     assert watch.stop() is True
     assert watch.running() is None
-    assert "the watch has ended" in watch.log.read_text()
+    log = watch.log.read_text()
+    assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d the watch has ended$", log, re.M)
+    assert all(re.match(r"20\d\d-", line) for line in log.splitlines())
+    assert watch.output.read_text() == ""
     give_up = time.monotonic() + 20
     while lives(pid) and time.monotonic() < give_up:
         time.sleep(0.05)
