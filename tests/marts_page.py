@@ -1,7 +1,7 @@
 """docs/marts.md: the questions that marts are asked, and what the demonstration shop answers.
 
-``python -m tests.marts_page`` writes the answers anew, from the whole shop in the database that
-libpq's variables name.
+``python -m tests.marts_page`` writes the answers anew, from the whole shop: the database is this
+folder's, or what libpq's variables name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loader.postgres_wheel import wheel_binaries
+from loader.settings import Settings
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "marts.md"
@@ -49,7 +50,7 @@ def write_anew() -> None:
     text = PAGE.read_text("utf-8")
 
     def answered(match: re.Match[str]) -> str:
-        return f"## {match[1]}\n{match[2].rstrip()}\n```sql\n{match[3]}```\n```\n{ask(match[3], {})}```\n"
+        return f"## {match[1]}\n{match[2].rstrip()}\n```sql\n{match[3]}```\n```\n{ask(match[3], Settings.from_environment().environment())}```\n"
 
     PAGE.write_text(_SECTION.sub(answered, text), "utf-8")
 
