@@ -48,9 +48,10 @@ def ask(sql: str, environment: dict[str, str]) -> str:
 
 def write_anew() -> None:
     text = PAGE.read_text("utf-8")
+    here = Settings.from_environment().environment()
 
     def answered(match: re.Match[str]) -> str:
-        return f"## {match[1]}\n{match[2].rstrip()}\n```sql\n{match[3]}```\n```\n{ask(match[3], Settings.from_environment().environment())}```\n"
+        return f"## {match[1]}\n{match[2].rstrip()}\n```sql\n{match[3]}```\n```\n{ask(match[3], here)}```\n"
 
     PAGE.write_text(_SECTION.sub(answered, text), "utf-8")
 
