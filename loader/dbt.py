@@ -80,8 +80,10 @@ def failure_of(settings: Settings, command: str, status: int, last: Iterable[str
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """What dbt runs with: the database of `settings`, and where it may write."""
-    return dict(os.environ) | settings.environment() | _folders(settings)
+    """What dbt runs with: the database of `settings`, and where it may write. A query of a dbt that
+    was killed ends soon: by itself the server would hear of it when it has an answer."""
+    options = f"{os.environ.get('PGOPTIONS', '')} -c client_connection_check_interval=5s".strip()
+    return dict(os.environ) | settings.environment() | _folders(settings) | {"PGOPTIONS": options}
 
 
 def _folders(settings: Settings) -> dict[str, str]:

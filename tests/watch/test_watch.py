@@ -122,6 +122,9 @@ def test_somebodys_own_dbt_is_not_taken_over(
         monkeypatch.setattr(build, "IDLE_MINUTES", 0)
         assert watched.asked() == [["build"]], "it hangs, or is none of a build"
         monkeypatch.setattr(build, "IDLE_MINUTES", 5)
+        watched.dbt.one(
+            "1; update ledger.builds set status = 'superseded' where status = 'running'; select 1", "select "
+        )
         watched.load(MODELS[:1])
         with monkeypatch.context() as patched:
             patched.setattr(watched.watch, "_what_is_due", partial(begin, watched, watched.watch._what_is_due))
