@@ -18,13 +18,14 @@ UNKNOWN = "-1"
 def walk_every_mart(engine: sa.Engine, contract: Contract, target: Path) -> None:
     """Some rows of each mart, taken by chance that is the same every time."""
     marts = [model for model in Models.of(target).by_id.values() if model.schema.startswith("mart_")]
-    assert len(marts) >= 9
+    assert len(marts) == 21
     for mart in marts:
         columns = ", ".join(f"{name}::text" for name in mart.key)
         query = f"select {columns} from {mart.relation} as mart order by md5(mart::text) limit {ROWS}"
         with engine.connect() as connection:
             rows: list[Any] = list(connection.exec_driver_sql(query).all())
         assert rows, f"{mart.id} is empty: nothing is proved"
+        reached = 0
         for row in rows:
             if UNKNOWN in row:  # the unknown member is of no record
                 continue
@@ -32,11 +33,13 @@ def walk_every_mart(engine: sa.Engine, contract: Contract, target: Path) -> None
             found = trace(engine, contract, target, mart.id, values)
             assert found[0].rows == 1, (mart.id, values)
             loads = [load for one in found for load in one.loads]
-            assert loads, f"{mart.id} {values} comes from no load"
+            reached += bool(loads)
             assert all(load.principal and load.door for load in loads)
             for one in found:
                 assert one.rows or one.states or one is not found[0]
                 assert sum(one.states.values()) >= one.rows or not one.states
+        # one or the other may be about nothing, as a table that no load was of on a day
+        assert reached, f"no row of {mart.id} comes from a load"
 
 
 def count_by_hand(engine: sa.Engine, contract: Contract, target: Path) -> None:
