@@ -18,8 +18,8 @@ made as (
     select
         'all' as advertisements,
         sum(ad_conversions) as conversions,
-        {{ total_if_known('ad_cost_amount') }} as cost_amount,
-        {{ total_if_known('ad_conversion_value') }} as conversion_value
+        {{ known_total('ad_cost_amount') }} as cost_amount,
+        {{ known_total('ad_conversion_value') }} as conversion_value
     from campaigns
 
 ),
@@ -29,8 +29,8 @@ expected as (
     select
         'all' as advertisements,
         sum(clicks_with_order) as conversions,
-        {{ total_if_known('ad_cost_amount') }} as cost_amount,
-        {{ total_if_known('conversion_value') }} as conversion_value
+        {{ known_total('ad_cost_amount') }} as cost_amount,
+        {{ known_total('conversion_value') }} as conversion_value
     from channel_days
 
 )

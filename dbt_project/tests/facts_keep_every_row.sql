@@ -7,6 +7,7 @@
     ('fct_campaign_targets', 'stg_marketing__campaign_targets'),
     ('fct_coupon_redemptions', 'stg_marketing__coupon_redemptions'),
     ('fct_returns', 'stg_erp__returns'),
+    ('fct_returns_costed', 'stg_erp__returns'),
     ('fct_order_fulfilment', 'stg_erp__orders'),
     ('fct_email_events', 'stg_marketing__email_events'),
     ('fct_activity', 'stg_web__activity_events'),

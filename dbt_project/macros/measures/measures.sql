@@ -6,17 +6,6 @@
 cast(coalesce(sum({{ amount }}), 0) as numeric(18, 2))
 {%- endmacro %}
 
-{#- The same, and NULL where one of the amounts is not known: a sum without it would look smaller. -#}
-{% macro total_if_known(amount) -%}
-cast(case when count(*) = count({{ amount }}) then coalesce(sum({{ amount }}), 0) end as numeric(18, 2))
-{%- endmacro %}
-
-{#- Of an outer join: the total, 0 where nothing was found. The cast keeps scale,
-    which coalesce drops. -#}
-{% macro total_or_zero(amount) -%}
-cast(coalesce({{ amount }}, 0) as numeric(18, 2))
-{%- endmacro %}
-
 {#- The same, NULL where one of the amounts is not known: a part is not the whole. -#}
 {% macro known_total(amount) -%}
 cast(
@@ -24,6 +13,12 @@ cast(
         when count(*) = count({{ amount }}) then coalesce(sum({{ amount }}), 0)
     end as numeric(18, 2)
 )
+{%- endmacro %}
+
+{#- Of an outer join: the total, 0 where nothing was found. The cast keeps scale,
+    which coalesce drops. -#}
+{% macro total_or_zero(amount) -%}
+cast(coalesce({{ amount }}, 0) as numeric(18, 2))
 {%- endmacro %}
 
 {% macro net_sales(sales_amount='sales_amount') -%}
@@ -74,10 +69,12 @@ cast({{ quotient(sales_amount, orders_with_lines) }} as numeric(18, 2))
 
 {#- The same of goods that came back, 0 of what is spoilt: nobody can sell that again. -#}
 {% macro returned_cost_of_goods(return_reason, units, unit_cost, currency_code, rate) -%}
-case
-    when {{ return_reason }} = 'damaged' then 0
-    else {{ cost_of_goods(units, unit_cost, currency_code, rate) | indent(4) }}
-end
+cast(
+    case
+        when {{ return_reason }} = 'damaged' then 0
+        else {{ cost_of_goods(units, unit_cost, currency_code, rate) | indent(8) }}
+    end as numeric(18, 2)
+)
 {%- endmacro %}
 
 {#- Of one row or of sums: the measure is additive. NULL where the cost is not known. -#}

@@ -12,19 +12,7 @@ sales as (
 
 returns as (
 
-    select * from {{ ref('fct_returns') }}
-
-),
-
-products as (
-
-    select * from {{ ref('dim_products') }}
-
-),
-
-exchange_rates as (
-
-    select * from {{ ref('fct_exchange_rates') }}
+    select * from {{ ref('fct_returns_costed') }}
 
 ),
 
@@ -61,41 +49,16 @@ sales_totals as (
 
 ),
 
-return_lines as (
-
-    select
-        orders.customer_id,
-        {{ in_base_currency(
-            'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
-        ) | indent(8) }} as refund_amount,
-        {{ returned_cost_of_goods(
-            'returns.return_reason',
-            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
-        ) | indent(8) }} as cost_amount
-    from returns
-    inner join orders on returns.order_id = orders.order_id
-    inner join products on returns.product_key = products.product_key
-    left join exchange_rates as refund_rates
-        on
-            returns.currency_code = refund_rates.currency_code
-            and returns.return_date = refund_rates.date_day
-    left join exchange_rates as cost_rates
-        on
-            products.currency_code = cost_rates.currency_code
-            and orders.order_date = cost_rates.date_day
-    where
-        not orders.is_cancelled
-        and orders.customer_id is not null
-
-),
-
 return_totals as (
 
     select
         customer_id,
         {{ known_total('refund_amount') }} as returned_amount,
         {{ known_total('cost_amount') }} as returned_cost_amount
-    from return_lines
+    from returns
+    where
+        not is_cancelled
+        and customer_id is not null
     group by customer_id
 
 ),

@@ -4,12 +4,6 @@ with order_lines as (
 
 ),
 
-orders as (
-
-    select * from {{ ref('fct_orders') }}
-
-),
-
 sales as (
 
     select * from {{ ref('fct_sales_costed') }}
@@ -18,7 +12,7 @@ sales as (
 
 returns as (
 
-    select * from {{ ref('fct_returns') }}
+    select * from {{ ref('fct_returns_costed') }}
 
 ),
 
@@ -90,47 +84,19 @@ cancelled as (
 ),
 
 -- Returns count in the month in which the goods came back. What came back of a
--- cancelled order takes nothing from sales, for it never was one. What came back
--- damaged is not on the shelf again: its cost stays spent.
-return_lines as (
-
-    select
-        {{ first_day_of('month', 'returns.return_date') }} as bridge_month,
-        orders.channel,
-        products.department,
-        {{ in_base_currency(
-            'returns.refund_amount', 'returns.currency_code', 'refund_rates.rate_to_base'
-        ) | indent(8) }} as refund_amount,
-        {{ returned_cost_of_goods(
-            'returns.return_reason',
-            'returns.quantity', 'products.unit_cost', 'products.currency_code', 'cost_rates.rate_to_base'
-        ) | indent(8) }} as cost_amount
-    from returns
-    inner join orders on returns.order_id = orders.order_id
-    inner join products on returns.product_key = products.product_key
-    left join exchange_rates as refund_rates
-        on
-            returns.currency_code = refund_rates.currency_code
-            and returns.return_date = refund_rates.date_day
-    left join exchange_rates as cost_rates
-        on
-            products.currency_code = cost_rates.currency_code
-            and orders.order_date = cost_rates.date_day
-    where not orders.is_cancelled
-
-),
-
+-- cancelled order takes nothing from sales, for it never was one.
 returned as (
 
     select
-        bridge_month,
+        {{ first_day_of('month', 'return_date') }} as bridge_month,
         channel,
         department,
         {{ known_total('refund_amount') }} as returned_amount,
         {{ known_total('cost_amount') }} as returned_cost_amount
-    from return_lines
+    from returns
+    where not is_cancelled
     group by
-        bridge_month,
+        {{ first_day_of('month', 'return_date') }},
         channel,
         department
 

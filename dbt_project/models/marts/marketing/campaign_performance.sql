@@ -96,7 +96,6 @@ order_sales as (
 
     select
         order_id,
-        {{ units_sold() }} as units,
         {{ net_sales() }} as sales_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount
     from sales
@@ -110,7 +109,6 @@ household_orders as (
         orders.customer_id,
         orders.order_date,
         orders.has_lines,
-        order_sales.units,
         order_sales.sales_amount,
         order_sales.coupon_discount
     from orders
@@ -130,7 +128,6 @@ buying_households as (
         campaign_targets.customer_id,
         count(*) as order_count,
         sum(case when household_orders.has_lines then 1 else 0 end) as orders_with_lines,
-        {{ units_sold('household_orders.units') }} as units,
         {{ net_sales('household_orders.sales_amount') }} as sales_amount,
         {{ total_amount('household_orders.coupon_discount') }} as coupon_discount
     from campaign_targets
@@ -152,7 +149,6 @@ sales_totals as (
         count(*) as households_buying,
         sum(order_count) as order_count,
         sum(orders_with_lines) as orders_with_lines,
-        {{ units_sold('units') }} as units,
         {{ net_sales() }} as sales_amount,
         {{ total_amount('coupon_discount') }} as coupon_discount
     from buying_households
@@ -328,8 +324,8 @@ ad_totals as (
         cast(sum(impressions) as bigint) as ad_impressions,
         cast(sum(clicks) as bigint) as ad_clicks,
         cast(sum(conversions) as bigint) as ad_conversions,
-        {{ total_if_known('cost_amount') }} as ad_cost_amount,
-        {{ total_if_known('conversion_value') }} as ad_conversion_value
+        {{ known_total('cost_amount') }} as ad_cost_amount,
+        {{ known_total('conversion_value') }} as ad_conversion_value
     from ad_value
     group by campaign_key
 
@@ -354,7 +350,6 @@ select
     ) }} as redemption_rate,
     coalesce(sales_totals.households_buying, 0) as households_buying,
     cast(coalesce(sales_totals.order_count, 0) as bigint) as order_count,
-    coalesce(sales_totals.units, 0) as units,
     {{ total_or_zero('sales_totals.coupon_discount') }} as coupon_discount,
     {{ total_or_zero('sales_totals.sales_amount') }} as sales_amount,
     {{ average_order_value('sales_totals.sales_amount', 'sales_totals.orders_with_lines') }} as average_order_value,

@@ -1,5 +1,5 @@
 {%- set counts = [
-    'order_count', 'orders_with_lines', 'units', 'visits', 'visits_with_checkout', 'mails_sent', 'mails_opened',
+    'order_count', 'orders_with_lines', 'visits', 'visits_with_checkout', 'mails_sent', 'mails_opened',
     'mails_clicked', 'impressions', 'clicks', 'clicks_with_order',
 ] -%}
 
@@ -59,7 +59,6 @@ sales_days as (
     select
         order_date as activity_date,
         channel_key,
-        {{ units_sold() }} as units,
         {{ net_sales() }} as sales_amount
     from sales
     group by
@@ -121,8 +120,8 @@ ad_days as (
         sum(impressions) as impressions,
         sum(clicks) as clicks,
         sum(conversions) as clicks_with_order,
-        {{ total_if_known('cost_amount') }} as ad_cost_amount,
-        {{ total_if_known('conversion_value') }} as conversion_value
+        {{ known_total('cost_amount') }} as ad_cost_amount,
+        {{ known_total('conversion_value') }} as conversion_value
     from ad_value
     group by
         performance_date,
@@ -176,7 +175,6 @@ select
     channels.channel_order,
     totals.order_count,
     totals.orders_with_lines,
-    totals.units,
     totals.sales_amount,
     {{ average_order_value('totals.sales_amount', 'totals.orders_with_lines') }} as average_order_value,
     totals.visits,

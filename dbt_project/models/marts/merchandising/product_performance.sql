@@ -13,13 +13,7 @@ sales as (
 
 returns as (
 
-    select * from {{ ref('fct_returns') }}
-
-),
-
-orders as (
-
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('fct_returns_costed') }}
 
 ),
 
@@ -52,31 +46,14 @@ line_totals as (
 ),
 
 -- What came back of a cancelled order takes nothing from sales, for it never was one.
-return_lines as (
-
-    select
-        returns.product_id,
-        returns.quantity,
-        {{ in_base_currency(
-            'returns.refund_amount', 'returns.currency_code', 'exchange_rates.rate_to_base'
-        ) | indent(8) }} as refund_amount
-    from returns
-    inner join orders on returns.order_id = orders.order_id
-    left join exchange_rates
-        on
-            returns.currency_code = exchange_rates.currency_code
-            and returns.return_date = exchange_rates.date_day
-    where not orders.is_cancelled
-
-),
-
 return_totals as (
 
     select
         {{ surrogate_key(['product_id']) }} as product_durable_key,
         {{ units_sold() }} as returned_units,
         {{ known_total('refund_amount') }} as returned_amount
-    from return_lines
+    from returns
+    where not is_cancelled
     group by product_id
 
 ),

@@ -18,7 +18,7 @@ payments as (
 
 returns as (
 
-    select * from {{ ref('fct_returns') }}
+    select * from {{ ref('fct_returns_costed') }}
 
 ),
 
@@ -101,29 +101,13 @@ paid as (
 
 ),
 
-returns_converted as (
-
-    select
-        returns.order_id,
-        {{ in_base_currency(
-            'returns.refund_amount', 'returns.currency_code', 'exchange_rates.rate_to_base'
-        ) | indent(8) }} as refund_amount
-    from returns
-    left join exchange_rates
-        on
-            returns.currency_code = exchange_rates.currency_code
-            and returns.currency_code <> {{ base_currency() }}
-            and returns.return_date = exchange_rates.date_day
-
-),
-
 returned as (
 
     select
         order_id,
         count(*) as return_count,
         {{ known_total('refund_amount') }} as returned_amount
-    from returns_converted
+    from returns
     group by order_id
 
 ),
