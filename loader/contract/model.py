@@ -61,6 +61,11 @@ class RowRule:
     accepted: tuple[str, ...] | None = None
 
     @property
+    def reason(self) -> str:
+        """What is said to who broke the rule: elsewhere the same value may pass."""
+        return self.message if self.where is None else f"{self.message} (where {self.where})"
+
+    @property
     def broken(self) -> str:
         """SQL that is true when a row breaks the rule."""
         broken = f"(({self.expression}) is false)"

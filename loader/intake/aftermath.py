@@ -238,7 +238,7 @@ class Aftermath:
             )
             if broken:
                 raise CanNotStand(
-                    f"{table.id} {broken[0][0]} would stand again as it was, and {rule.message} ({rule.name})"
+                    f"{table.id} {broken[0][0]} would stand again as it was, and {rule.reason} ({rule.name})"
                 )
 
     def _refuse_clashes(self, table: Table) -> None:

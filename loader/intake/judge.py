@@ -78,7 +78,7 @@ def _faults(table: Table) -> str:
         judged = f"not ({' or '.join(mistyped)}) and " if mistyped else ""
         own = rule.columns[0] if len(rule.columns) == 1 else None
         value = _raw(places[own]) if own else "null"
-        faults.append(f"case when {judged}{rule.broken} then {fault(own, rule.name, rule.message, value)} end")
+        faults.append(f"case when {judged}{rule.broken} then {fault(own, rule.name, rule.reason, value)} end")
     return ", ".join(faults)
 
 

@@ -41,7 +41,7 @@ def find_warnings(connection: Connection, contract: Contract, table: Table, load
         for index, rule in enumerate(rules):
             column = rule.columns[0] if len(rule.columns) == 1 else None
             if row[2 * index]:
-                found.append(Warned(column, rule.name, rule.message, row[2 * index], row[2 * index + 1]))
+                found.append(Warned(column, rule.name, rule.reason, row[2 * index], row[2 * index + 1]))
     for relationship in table.relationships:
         if relationship.severity == "warn":
             rows, first = parents.count_orphans(connection, contract, table, relationship, let_in(table, load_id))

@@ -97,7 +97,7 @@ def make_fields(table: Table, contract: Contract) -> list[Field]:
 
 def row_rules(table: Table) -> list[str]:
     """Rules on several columns at once, as sentences: they belong to no field."""
-    return [sentence(rule.message) for rule in table.errors() if len(rule.columns) != 1]
+    return [sentence(rule.reason) for rule in table.errors() if len(rule.columns) != 1]
 
 
 def first_values(table: Table) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _help(column: Column, table: Table, control: str, parent: Table | None) -> t
         lines.append(sentence(column.type.expects))
     for rule in table.errors():
         if rule.columns == (column.name,) and rule.name not in _PLAIN_RULES:
-            lines.append(sentence(rule.message))
+            lines.append(sentence(rule.reason))
     if column.name == table.valid_from:
         lines.append("Of two rows with the same key the one with the later value here counts.")
     return tuple(lines)

@@ -17,13 +17,15 @@ MACRO = """
 """
 
 
-def rule_of(macros: dict[str, str], **arguments: Any) -> RowRule:
+def rule_of(macros: dict[str, str], config: dict[str, Any] | None = None, **arguments: Any) -> RowRule:
     metadata = {
         "name": "accepted_values",
         "kwargs": {"column_name": "kind", "model": "…", **arguments},
         "namespace": None,
     }
-    made = make_rule({"test_metadata": metadata}, RuleMacros(macros), {"kind": parse_type("text")})
+    made = make_rule(
+        {"test_metadata": metadata, "config": config or {}}, RuleMacros(macros), {"kind": parse_type("text")}
+    )
     assert isinstance(made, RowRule)
     return made
 
@@ -53,3 +55,8 @@ def test_sql_is_nothing_to_choose_from_a_list(macros: dict[str, str]) -> None:
 def test_a_list_of_nothing_is_a_fault(macros: dict[str, str]) -> None:
     with pytest.raises(RuleFault, match="accepts nothing"):
         rule_of(macros, values=[])
+
+
+def test_who_breaks_a_rule_that_is_for_some_rows_is_told_for_which() -> None:
+    assert rule_of({}, values=["a"]).reason == "must be one of: a"
+    assert rule_of({}, {"where": "size > 3"}, values=["a"]).reason == "must be one of: a (where size > 3)"

@@ -163,7 +163,7 @@ def _sets(table: Table) -> list[UniqueRule | Relationship]:
 def _fits(rule: RowRule | UniqueRule | Relationship, fault: dict[str, Any]) -> bool:
     column = rule.columns[0] if len(rule.columns) == 1 else None
     if isinstance(rule, RowRule):
-        return (rule.name, column, rule.message) == (fault["rule"], fault["column"], fault["message"])
+        return (rule.name, column, rule.reason) == (fault["rule"], fault["column"], fault["message"])
     return (rule.name, column) == (fault["rule"], fault["column"])
 
 
@@ -195,7 +195,7 @@ def _one(rule: RowRule | UniqueRule | Relationship) -> str | None:
 
 
 def _same_words(rule: RowRule | UniqueRule | Relationship, words: str) -> bool:
-    return not isinstance(rule, RowRule) or rule.message == words
+    return not isinstance(rule, RowRule) or rule.reason == words
 
 
 def _found(
