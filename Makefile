@@ -102,8 +102,9 @@ lint: env-dev ## the checks without the tests
 test: env-dev ## the tests, but for the deep ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-deep: env-dev ## the tests that take minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m deep
+# By test and not by file: the longest file alone would take one worker hours.
+deep: env-dev ## the tests that take minutes (KILLS=60 of each kind, EXAMPLES=150 a table, HISTORIES=100)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m deep
 
 bench: env $(DLT)/.done ## the benchmarks; they print ratios
 	$(BIN)/python -m bench --dlt $(DLT)/bin/python

@@ -12,6 +12,7 @@ a reading of the texts in Python (`reading.py`) are asked the same questions. Bo
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from tests.property.worlds import TOGETHER
 
 Ready = Callable[[str], tuple[Project, sa.Engine, RowMaker]]
 TABLES = [(project, table) for project in ("laboratory", "shop") for table in table_names(project)]
+MANY = int(os.environ.get("EXAMPLES", "150"))
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -124,13 +126,13 @@ def test_rows_that_waited_come_in_with_their_parents_and_agree(ready: Ready) -> 
 
 @pytest.mark.deep
 def test_rows_that_waited_agree_in_many_more_orders(ready: Ready) -> None:
-    assert search_family(ready, examples=400, deep=True).released
+    assert search_family(ready, examples=MANY, deep=True).released
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize(("project", "table"), TABLES)
 def test_door_and_dbt_agree_on_many_more_rows(ready: Ready, project: str, table: str) -> None:
-    search(ready(project), table, examples=400, rows=20, deep=True)
+    search(ready(project), table, examples=MANY, rows=20, deep=True)
 
 
 @pytest.mark.parametrize("name", ["laboratory", "shop"])
