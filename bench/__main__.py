@@ -1,4 +1,4 @@
-"""`python -m bench`: every benchmark there is, as a table of ratios."""
+"""`python -m bench [intake|builds]`: every benchmark there is, as tables of ratios."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import intake
+from bench import builds, intake
 from bench.house import House, house
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    asked.add_argument("what", nargs="*", choices=["intake", "builds", []], help="all, unless some are named")
     asked.add_argument("--rows", type=int, default=1_000_000, help="rows a file (default 1,000,000)")
     asked.add_argument("--rounds", type=int, default=5, help="rounds of which the median counts (default 5)")
     asked.add_argument("--large", type=int, default=20_000_000, help="rows of the large file, for memory")
     asked.add_argument("--calls", type=int, default=300, help="calls of each of the API's callers (default 300)")
     asked.add_argument("--dlt", type=Path, help="the interpreter of an environment with dlt, to compare with")
+    asked.add_argument("--scales", type=float, nargs="+", default=[1, 4], help="sizes of the shop built (default 1 4)")
+    asked.add_argument(
+        "--data", choices=["sample", "full"], default="full", help="promotions of the shop that is built"
+    )
     given = asked.parse_args()
+    if "builds" not in given.what:
+        _intake(given)
+    if "intake" not in given.what:
+        print(builds.HEADER, flush=True)
+        for line in builds.measure(given.scales, given.data, given.rounds):
+            print(line, flush=True)
+
+
+def _intake(given: argparse.Namespace) -> None:
     with house() as here:
         print(f"{given.rows:,} rows of 10 columns, every rule on, medians of {given.rounds} rounds")
         print(f"{'what':46} {'ratio':>6} {'reach':>6} {'aim':>5}", flush=True)

@@ -157,6 +157,13 @@ class Api:
 
 @contextmanager
 def house() -> Iterator[House]:
+    with lodging() as (folder, port):
+        yield House(folder, Settings(PROJECT, folder, port=port))
+
+
+@contextmanager
+def lodging() -> Iterator[tuple[Path, int]]:
+    """A folder with a server of its own, and the server's port; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -164,7 +171,7 @@ def house() -> Iterator[House]:
         server = EmbeddedServer(folder, port=port)
         server.start()
         try:
-            yield House(folder, Settings(PROJECT, folder, port=port))
+            yield folder, port
         finally:
             server.clean()
 
