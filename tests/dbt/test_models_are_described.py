@@ -63,6 +63,25 @@ def without_contract(marts: Iterable[Node]) -> list[str]:
     return found
 
 
+def held_twice(manifest: Manifest, marts: Iterable[Node]) -> list[str]:
+    """Tests that can't fail: the table's own constraints have refused such a row before they are run."""
+    by_id, found = {node["unique_id"]: node for node in marts}, []
+    for test in manifest["nodes"].values():
+        node = by_id.get(test.get("attached_node"))
+        if test["resource_type"] != "test" or node is None:
+            continue
+        (key,) = (constraint["columns"] for constraint in node["constraints"] if constraint["type"] == "primary_key")
+        metadata, column = test["test_metadata"], test.get("column_name")
+        constraints = {constraint["type"] for constraint in node["columns"].get(column, {}).get("constraints", [])}
+        if (
+            (metadata["name"] == "not_null" and (column in key or "not_null" in constraints))
+            or (metadata["name"] == "unique" and key == [column])
+            or (metadata["name"] == "unique_together" and sorted(metadata["kwargs"]["columns"]) == sorted(key))
+        ):
+            found.append(test["name"])
+    return found
+
+
 def unasked(manifest: Manifest) -> list[str]:
     """Marts that no exposure of their own department depends on, with what to write where."""
     asked = {
@@ -91,6 +110,34 @@ def test_every_seed_and_its_columns_are_described(manifest: Manifest) -> None:
 
 def test_every_mart_is_a_contract(manifest: Manifest) -> None:
     assert without_contract(marts_of(manifest)) == []
+
+
+def test_what_a_marts_constraint_holds_is_not_tested_again(manifest: Manifest) -> None:
+    assert held_twice(manifest, marts_of(manifest)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "columns"),
+    [("not_null", "a", None), ("not_null", "c", None), ("unique_together", None, ["b", "a"])],
+)
+def test_a_test_that_can_not_fail_is_found(name: str, column: str | None, columns: list[str] | None) -> None:
+    mart = {
+        "unique_id": "model.of_test", "constraints": [{"type": "primary_key", "columns": ["a", "b"]}],
+        "columns": {"a": {"constraints": []}, "c": {"constraints": [{"type": "not_null"}]}},
+    }  # fmt: skip
+    metadata = {"name": name, "kwargs": {"columns": columns}}
+    test = {
+        "name": "spoilt", "resource_type": "test", "attached_node": "model.of_test", "test_metadata": metadata,
+        "column_name": column,
+    }  # fmt: skip
+    assert held_twice({"nodes": {"t": test}}, [mart]) == ["spoilt"]
+    assert (
+        held_twice(
+            {"nodes": {"t": test | {"column_name": "d", "test_metadata": metadata | {"kwargs": {"columns": ["a"]}}}}},
+            [mart],
+        )
+        == []
+    )
 
 
 def test_every_mart_is_asked_by_somebody(manifest: Manifest) -> None:

@@ -59,7 +59,7 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return({
-        'build': build, 'last': last, 'sources': sources, 'day': (days[0][0] or 0) + 1, 'models': {}
+        'build': build, 'last': last, 'sources': sources, 'day': (days[0][0] or 0) + 1, 'models': {}, 'tested': {}
     }) }}
 {%- endmacro %}
 
@@ -198,6 +198,8 @@ where newest.seq is not null
 {% macro tested_since(unique_id, past) -%}
     {%- if unique_id in past.sources -%}
         {{ return(past.sources[unique_id]) }}
+    {%- elif unique_id in past.tested -%}
+        {{ return(past.tested[unique_id]) }}
     {%- endif -%}
     {%- set node = graph.nodes.get(unique_id) -%}
     {%- if node is none -%}
@@ -211,6 +213,7 @@ where newest.seq is not null
     {%- for parent in (node.depends_on or {}).get('nodes', []) -%}
         {%- do found.append(tested_since(parent, past)) -%}
     {%- endfor -%}
+    {%- do past.tested.update({unique_id: found | max}) -%}
     {{ return(found | max) }}
 {%- endmacro %}
 
