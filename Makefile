@@ -104,7 +104,7 @@ test: env-dev ## the tests, but for the deep ones
 
 # By test and not by file: the longest file alone would take one worker hours.
 deep: env-dev ## the tests that take minutes (KILLS=60 of each kind, EXAMPLES=150 a table, HISTORIES=100)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m deep
+	$(BIN)/python -m pytest -n 2 --dist load -m deep
 
 bench: env $(DLT)/.done ## the benchmarks; they print ratios
 	$(BIN)/python -m bench --dlt $(DLT)/bin/python

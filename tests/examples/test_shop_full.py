@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.examples.conftest import MadeShop
 from tests.examples.judge import Door, counts
 
-pytestmark = [pytest.mark.deep, pytest.mark.xdist_group("the whole shop")]
+pytestmark = pytest.mark.deep
 
 
 @pytest.fixture(scope="module")
