@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import product
 
 from hypothesis import strategies as st
 
@@ -109,12 +110,34 @@ class RowMaker:
     def _columns(self, test: DbtTest) -> list[str]:
         return [test.column] if test.column else list(test.arguments.get("columns", []))
 
+    def late_parents(self, tables: Sequence[str]) -> list[tuple[str, list[Row]]]:
+        """A load for each parent that rows of the tables may name and that does not stand."""
+        loads: list[tuple[str, list[Row]]] = []
+        for test in (test for table in tables for test in self.project.tests_of(table) if test.name.startswith("rel")):
+            parent, fields = self._parent(test)
+            standing = self._standing(parent, fields)
+            named = standing + self._absent(parent, fields)
+            # two relations may share a column, so that a row has a part of its key by each
+            keys = [key for key in product(*map(dict.fromkeys, zip(*named, strict=True))) if key not in standing]
+            for number, key in enumerate(keys):
+                row = self.world[parent][-1] | self._own_key(parent, 50 + number) | dict(zip(fields, key, strict=True))
+                loads += [] if (parent, [row]) in loads else [(parent, [row])]
+        return loads
+
     def _parents(self, test: DbtTest) -> list[tuple[str | None, ...]]:
-        """Keys that stand in the world, one or two that may come within the example, and none."""
+        """Keys that stand in the world, and one or two that may come within the example."""
+        table, fields = self._parent(test)
+        return self._standing(table, fields) * 3 + self._absent(table, fields)
+
+    def _parent(self, test: DbtTest) -> tuple[str, list[str]]:
         table = ".".join(re.findall(r"'([^']+)'", str(test.arguments["to"]))[:2])
-        fields = [test.arguments["field"]] if "field" in test.arguments else list(test.arguments["fields"])
-        found = [tuple(row[field] for field in fields) for row in self.world[table]]
+        return table, [test.arguments["field"]] if "field" in test.arguments else list(test.arguments["fields"])
+
+    def _standing(self, table: str, fields: list[str]) -> list[tuple[str | None, ...]]:
+        return [tuple(row[field] for field in fields) for row in self.world[table]]
+
+    def _absent(self, table: str, fields: list[str]) -> list[tuple[str | None, ...]]:
         kinds = self.project.columns[table]
-        numbers = all(kinds[field].family in WHOLE_BITS for field in fields)
-        absent = [tuple(str(n) for _ in fields) for n in (3, 4)] if numbers else [(*found[0][:-1], "3")]
-        return found * 3 + absent
+        if all(kinds[field].family in WHOLE_BITS for field in fields):
+            return [tuple(str(n) for _ in fields) for n in (3, 4)]
+        return [(*self._standing(table, fields)[0][:-1], "3")]
