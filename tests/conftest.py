@@ -68,6 +68,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(run)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was killed and read, at the end of every run that did. Here, for of two workers' the run's own process
+    reads no other conftest."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name in ("kills", "reading"):
+                terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture
 def run_folder() -> Path:
     """A folder of the test's own that a server's user can be let into. Not pytest's

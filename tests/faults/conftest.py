@@ -42,11 +42,3 @@ def held(held_database: tuple[Settings, sa.Engine]) -> Iterator[Held]:
     with Held(lab, settings) as made:
         yield made
     lab.audit()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was killed and read, at the end of every run that did."""
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in report.user_properties:
-            if name in ("kills", "reading"):
-                terminalreporter.write_line(f"{name}: {value}")
