@@ -39,7 +39,7 @@ _ORDERS = """
                 select order_id, row_number() over (order by md5(order_id::text)) as place
                 from staging_erp.orders where order_id < {new_number}
             ) as shuffled
-            where place between {first} and {last}
+            where place <= {count}
         )
 """
 
@@ -124,7 +124,7 @@ class Shop:
             table = self.contract.find(f"erp.{name}")
             columns = [f"order_id + {self._loads * _NEW_NUMBER}" if column.name == "order_id" else column.sql
                        for column in table.columns]  # fmt: skip
-            query = _ORDERS.format(columns=", ".join(columns), table=name, new_number=_NEW_NUMBER, first=1, last=count)
+            query = _ORDERS.format(columns=", ".join(columns), table=name, new_number=_NEW_NUMBER, count=count)
             path = self.folder / f"{name}-{self._loads}.csv"
             with self.engine.connect() as connection, path.open("w", encoding="utf-8") as out:
                 out.write(",".join(column.name for column in table.columns) + "\n")

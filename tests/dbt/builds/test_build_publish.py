@@ -116,6 +116,27 @@ def test_a_model_that_failed_keeps_all_marts_until_it_is_rebuilt(shop: Shop) -> 
     assert shop.sql(STATUSES) == [("placed", 2)]
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ("group by 1\nunion all select min(order_date), 1, 1 from {{ ref('fct_orders') }}", "duplicate key"),
+        ("group by 1\nunion all select cast('2017-01-01' as date), null, 1", "null value in column"),
+    ],
+)
+def test_a_mart_that_breaks_its_own_constraint_is_not_made_and_keeps_all(shop: Shop, spoilt: str, said: str) -> None:
+    """What no test asks, since the table refuses it: a second row of a grain, a value that is missing."""
+    shop.load(orders=[order(1)], order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    shop.load(orders=[order(2)], order_lines=[line(2, 7, 5)])
+    shop.edit("models/sales_daily.sql", "group by 1", spoilt)
+    outcome = shop.dbt("build")
+    assert not outcome.success
+    assert said in outcome.said
+    assert "sales_daily (error) failed" in shop.latest_build()["message"]
+    assert shop.sql(SALES) == [("2017-06-01", 1, "5.00")]
+    assert shop.sql(STATUSES) == [("placed", 1)]
+
+
 @contextmanager
 def reader(shop: Shop) -> Iterator[Any]:
     """A BI tool in a transaction that sees one state; it gives up after two seconds of waiting."""
