@@ -18,7 +18,10 @@ $enter_build$;
 {#- Post-hook of every model (set once in dbt_project.yml), in the transaction of
     the model's rows: that this build made it, and by what rules. An incremental
     model's rows hold all that was let in up to the build's upper bound, and the
-    watermark says so. A full refresh moves it in the same way. -#}
+    watermark says so. A full refresh moves it in the same way.
+
+    The table is counted for the planner before anybody reads it: the next model begins at once,
+    and the server's own counting may come a minute later. -#}
 {% macro leave_build() -%}
     {%- if execute -%}
 insert into ledger.build_results (build_id, unique_id, resource_type, status, fingerprint)
@@ -42,5 +45,9 @@ set seq = excluded.seq,
     build_id = excluded.build_id,
     fingerprint = excluded.fingerprint,
     moved_at = excluded.moved_at
+    {%- endif -%}
+    {%- if execute and model.config.materialized in ['table', 'incremental'] %}
+;
+analyze {{ this }}
     {%- endif -%}
 {%- endmacro %}

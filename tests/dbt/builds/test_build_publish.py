@@ -137,6 +137,15 @@ def test_a_mart_that_breaks_its_own_constraint_is_not_made_and_keeps_all(shop: S
     assert shop.sql(STATUSES) == [("placed", 1)]
 
 
+def test_a_table_is_counted_for_the_planner_before_the_next_model_reads_it(shop: Shop) -> None:
+    shop.load(orders=[order(1), order(2)], order_lines=[line(1, 7, 5)])
+    assert shop.dbt("build").success
+    counted = (
+        "select reltuples from pg_class where oid in ('warehouse.fct_orders'::regclass, '{}.order_list'::regclass)"
+    )
+    assert shop.sql(counted.format("mart_operations__build")) == [(2,), (2,)]
+
+
 @contextmanager
 def reader(shop: Shop) -> Iterator[Any]:
     """A BI tool in a transaction that sees one state; it gives up after two seconds of waiting."""
