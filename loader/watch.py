@@ -60,13 +60,14 @@ class AnotherWatch(Remedy):
 @dataclass(frozen=True)
 class Due:
     """What a build would have to do now, as dbt's macro `what_is_due` says it: unique ids of
-    what to make and what to test, unit tests that did not pass, and how many models and seeds
-    there are in all."""
+    what to make and what to test, those of the tests that read nothing of what is made, unit tests
+    that did not pass, and how many models and seeds there are in all."""
 
     upper_bound: int
     published: int | None
     make: list[str]
     test: list[str]
+    alone: list[str]
     unit_tests: list[str]
     all: int
 
@@ -82,10 +83,11 @@ class Plan:
     @classmethod
     def part(cls, due: Due) -> Plan:
         """What is due, and no more, up to the bound that it is due at. Names of nodes, not their
-        ids; tests of what is selected come along. The logic of models has been tested by the
-        build that first saw the project as it is: unit tests are left out, unless some failed."""
+        ids; tests of what is selected come along, and are not named: dbt holds each name against
+        each node. The logic of models has been tested by the build that first saw the project as
+        it is: unit tests are left out, unless some failed."""
         up_to = ("--vars", json.dumps({"upper_bound": due.upper_bound}))
-        names = sorted({unique_id.split(".")[2] for unique_id in (*due.make, *due.test)})
+        names = sorted({unique_id.split(".")[2] for unique_id in (*due.make, *due.alone)})
         logic = [f"unit_test:{unique_id.split('.')[3]}" for unique_id in due.unit_tests]
         if not names and not logic:
             return cls(("run-operation", "read_on", *up_to))

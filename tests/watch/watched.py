@@ -24,6 +24,7 @@ class Dbt:
     engine: sa.Engine
     make: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
     unit_tests: list[str] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
     status: str = "published"
@@ -40,7 +41,8 @@ class Dbt:
                 ("upper_bound", "coalesce(max(seq), 0) from ledger.loads"),
                 ("published", "max(upper_bound) from ledger.builds where published_at is not null"),
             ]}  # fmt: skip
-            due = {**found, "make": self.make, "test": self.test, "unit_tests": self.unit_tests, "all": 2}
+            due = {**found, "make": self.make, "test": self.test, "all": 2}
+            due |= {"alone": self.alone, "unit_tests": self.unit_tests}
             line(f"due: {json.dumps(due)}")
             return
         self.asked.append(list(arguments))

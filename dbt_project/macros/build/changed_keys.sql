@@ -11,7 +11,7 @@
             ]}
         )
         ...
-        {% if is_incremental() %} where order_id in (select order_id from {{ changed_keys() }}) {% endif %}
+        {% if is_incremental() %} where {{ is_changed() }} {% endif %}
 
     A fact that points to the version of a dimension as of its time changes when
     that dimension's history does. `through` names a model that has the columns of
@@ -20,6 +20,55 @@
 
         {'versions_of': 'dim_customers', 'through': 'int_orders_dated', 'at': 'ordered_at', 'key': ['order_id']} -#}
 {% macro changed_keys() -%}
+    {%- set kept = kept_changed_keys() -%}
+    {{ return(kept.name if kept else find_changed_keys()) }}
+{%- endmacro %}
+
+{#- Up to so many keys are looked up one by one, by the indexes of what is read:
+    a join with a view of several parts would read all of it. -#}
+{% macro most_keys_looked_up() -%}
+    {{ return(10000) }}
+{%- endmacro %}
+
+{#- For the `where` of what the calling model reads: whether a row's key, under the
+    names of unique_key, is one of changed_keys(). -#}
+{% macro is_changed() -%}
+    {%- set columns = [] -%}
+    {%- for column in unique_key_columns(model.config.unique_key) -%}
+        {%- do columns.append(adapter.quote(column)) -%}
+    {%- endfor -%}
+    {%- set keys, kept = columns | join(', '), kept_changed_keys() -%}
+    {%- set looked_up = [] -%}
+    {%- if kept and kept.count <= most_keys_looked_up() -%}
+        {%- for column in columns -%}
+            {%- do looked_up.append(column ~ " = any(array(select " ~ column ~ " from " ~ kept.name ~ "))") -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if looked_up | length == 1 -%}
+        {{ return(looked_up[0]) }}
+    {%- endif -%}
+    {%- do looked_up.append("(" ~ keys ~ ") in (select " ~ keys ~ " from " ~ changed_keys() ~ " as changed_keys)") -%}
+    {{ return(looked_up | join(' and ')) }}
+{%- endmacro %}
+
+{#- {name, count} of a temporary table with the changed keys: they are asked for
+    several times by a model and once when its rows are replaced, and the planner
+    is to know how few they are. It is of this run's session and as of its build:
+    neither the watermark nor the bound moves while the model is made. None where no
+    build is: what is compiled or shown looks for the keys itself. -#}
+{% macro kept_changed_keys() -%}
+    {%- if not execute or target.type != 'postgres' or flags.WHICH not in ['build', 'run'] or model.resource_type != 'model' -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set name = adapter.quote('changed_keys_' ~ local_md5(invocation_id ~ model.unique_id)) -%}
+    {%- if run_query("select to_regclass(" ~ sql_literal('pg_temp.' ~ name) ~ ")").rows[0][0] is none -%}
+        {%- do run_query("create temporary table " ~ name ~ " as select * from " ~ find_changed_keys() ~ " as found; analyze " ~ name) -%}
+    {%- endif -%}
+    {{ return({'name': 'pg_temp.' ~ name, 'count': run_query("select count(*) from pg_temp." ~ name).rows[0][0]}) }}
+{%- endmacro %}
+
+{#- The same as SQL that finds them. -#}
+{% macro find_changed_keys() -%}
     {%- set changed_by = model.config.meta.get('changed_by') -%}
     {%- if execute and not changed_by -%}
         {{ exceptions.raise_compiler_error(model.name ~ ": changed_keys() needs config.meta.changed_by") }}

@@ -20,8 +20,9 @@ $enter_build$;
     model's rows hold all that was let in up to the build's upper bound, and the
     watermark says so. A full refresh moves it in the same way.
 
-    The table is counted for the planner before anybody reads it: the next model begins at once,
-    and the server's own counting may come a minute later. -#}
+    A table made anew is counted for the planner before anybody reads it: the next model begins at once,
+    and the server's own counting may come a minute later. Of one in which some keys were replaced what was
+    counted before is near enough. -#}
 {% macro leave_build() -%}
     {%- if execute -%}
 insert into ledger.build_results (build_id, unique_id, resource_type, status, fingerprint)
@@ -46,7 +47,7 @@ set seq = excluded.seq,
     fingerprint = excluded.fingerprint,
     moved_at = excluded.moved_at
     {%- endif -%}
-    {%- if execute and model.config.materialized in ['table', 'incremental'] %}
+    {%- if execute and model.config.materialized in ['table', 'incremental'] and not is_incremental() %}
 ;
 analyze {{ this }}
     {%- endif -%}

@@ -15,6 +15,8 @@
     {%- endif -%}
     {%- set keys = keys | join(', ') -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
+analyze {{ temp_relation }};
+
 delete from {{ target_relation }} where ({{ keys }}) in (select {{ keys }} from {{ changed_keys() }} as changed_keys);
 
 delete from {{ target_relation }} where ({{ keys }}) in (select {{ keys }} from {{ temp_relation }});

@@ -9,9 +9,10 @@
     {%- do log('due: ' ~ tojson(what_is_due()), info=True) -%}
 {%- endmacro %}
 
-{#- {upper_bound, published, make, test, unit_tests, all}: the newest load; how far
+{#- {upper_bound, published, make, test, alone, unit_tests, all}: the newest load; how far
     readers see, none before the first time; unique_ids of models and seeds to make, of
-    tests to run, and of unit tests that have not passed since the last change; how many
+    tests to run, of those among them that read nothing of what is made (dbt brings the
+    others along), and of unit tests that have not passed since the last change; how many
     models and seeds there are. -#}
 {% macro what_is_due() -%}
     {%- do require_own_server() -%}
@@ -25,18 +26,20 @@ select
     {%- endset -%}
     {%- set row = run_query(now).rows[0] -%}
     {%- set past = standing_of({'build_id': row[0], 'upper_bound': row[1], 'as_of': row[2]}) -%}
-    {%- set make, test, each_build, all, known = [], [], [], [], {} -%}
+    {%- set make, test, alone, each_build, all, known = [], [], [], [], [], {} -%}
     {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed'] and node.config.materialized != 'ephemeral' -%}
         {%- do all.append(node.unique_id) -%}
         {%- do make.append(node.unique_id) if is_due(node.unique_id, past, known) -%}
     {%- endfor -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'test' -%}
-        {%- if (
-            reads_what_is_due(node, past, known)
-            or (node.depends_on.nodes and not is_tested(node, past))
+        {%- if reads_what_is_due(node, past, known) -%}
+            {%- do test.append(node.unique_id) -%}
+        {%- elif (
+            (node.depends_on.nodes and not is_tested(node, past))
             or (is_stopping(node) and past.last[node.unique_id].status not in ['pass', 'warn'])
         ) -%}
             {%- do test.append(node.unique_id) -%}
+            {%- do alone.append(node.unique_id) -%}
         {%- elif not node.depends_on.nodes -%}
             {%- do each_build.append(node.unique_id) -%}
         {%- endif -%}
@@ -45,10 +48,11 @@ select
     {%- set unit_tests = unit_tests_not_passed(past, ['success', 'pass']) -%}
     {%- if make or test or unit_tests or row[1] != row[3] -%}
         {%- do test.extend(each_build) -%}
+        {%- do alone.extend(each_build) -%}
     {%- endif -%}
     {{ return({
-        'upper_bound': row[1], 'published': row[3], 'make': make, 'test': test, 'unit_tests': unit_tests,
-        'all': all | length
+        'upper_bound': row[1], 'published': row[3], 'make': make, 'test': test, 'alone': alone,
+        'unit_tests': unit_tests, 'all': all | length
     }) }}
 {%- endmacro %}
 

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['event_id'],
+        indexes=[{'columns': ['event_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -28,7 +29,7 @@ with activity_events as (
 
     select * from {{ ref('stg_web__activity_events') }}
     {% if is_incremental() %}
-    where event_id in (select changed_keys.event_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),

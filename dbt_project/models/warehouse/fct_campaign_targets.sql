@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['campaign_id', 'customer_id'],
+        indexes=[{'columns': ['campaign_id', 'customer_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -25,13 +26,7 @@ with campaign_targets as (
 
     select * from {{ ref('stg_marketing__campaign_targets') }}
     {% if is_incremental() %}
-    where
-        (campaign_id, customer_id) in (
-            select
-                changed_keys.campaign_id,
-                changed_keys.customer_id
-            from {{ changed_keys() }} as changed_keys
-        )
+    where {{ is_changed() }}
     {% endif %}
 
 ),

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['customer_id', 'coupon_upc', 'campaign_id', 'redeemed_on'],
+        indexes=[{'columns': ['customer_id', 'coupon_upc', 'campaign_id', 'redeemed_on']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -30,15 +31,7 @@ with coupon_redemptions as (
 
     select * from {{ ref('stg_marketing__coupon_redemptions') }}
     {% if is_incremental() %}
-    where
-        (customer_id, coupon_upc, campaign_id, redeemed_on) in (
-            select
-                changed_keys.customer_id,
-                changed_keys.coupon_upc,
-                changed_keys.campaign_id,
-                changed_keys.redeemed_on
-            from {{ changed_keys() }} as changed_keys
-        )
+    where {{ is_changed() }}
     {% endif %}
 
 ),

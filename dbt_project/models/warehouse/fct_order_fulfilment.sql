@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['order_id'],
+        indexes=[{'columns': ['order_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -25,7 +26,7 @@ with orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),
@@ -34,7 +35,7 @@ payments as (
 
     select * from {{ ref('stg_erp__payments') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),
@@ -43,7 +44,7 @@ shipments as (
 
     select * from {{ ref('stg_erp__shipments') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),
@@ -52,7 +53,7 @@ returns as (
 
     select * from {{ ref('stg_erp__returns') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),

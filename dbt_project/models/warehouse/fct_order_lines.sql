@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['order_id'],
+        indexes=[{'columns': ['order_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -29,7 +30,7 @@ with order_lines as (
 
     select * from {{ ref('int_order_lines_priced') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),
@@ -38,7 +39,7 @@ orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['order_id'],
+        indexes=[{'columns': ['order_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -23,7 +24,7 @@ with payments as (
 
     select * from {{ ref('stg_erp__payments') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 ),
@@ -32,7 +33,7 @@ orders as (
 
     select * from {{ ref('int_orders_dated') }}
     {% if is_incremental() %}
-    where order_id in (select changed_keys.order_id from {{ changed_keys() }} as changed_keys)
+    where {{ is_changed() }}
     {% endif %}
 
 )

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['product_id', 'location_id', 'promotion_year', 'promotion_week'],
+        indexes=[{'columns': ['product_id', 'location_id', 'promotion_year', 'promotion_week']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -24,15 +25,7 @@ with promotions as (
 
     select * from {{ ref('stg_marketing__promotions') }}
     {% if is_incremental() %}
-    where
-        (product_id, location_id, promotion_year, promotion_week) in (
-            select
-                changed_keys.product_id,
-                changed_keys.location_id,
-                changed_keys.promotion_year,
-                changed_keys.promotion_week
-            from {{ changed_keys() }} as changed_keys
-        )
+    where {{ is_changed() }}
     {% endif %}
 
 ),

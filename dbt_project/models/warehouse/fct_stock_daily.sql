@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='replace_changed',
         unique_key=['location_id', 'product_id'],
+        indexes=[{'columns': ['location_id', 'product_id']}],
         on_schema_change='fail',
         meta={
             'changed_by': [
@@ -19,13 +20,7 @@ with stock_movements as (
 
     select * from {{ ref('stg_erp__stock_movements') }}
     {% if is_incremental() %}
-    where
-        (location_id, product_id) in (
-            select
-                changed_keys.location_id,
-                changed_keys.product_id
-            from {{ changed_keys() }} as changed_keys
-        )
+    where {{ is_changed() }}
     {% endif %}
 
 ),
