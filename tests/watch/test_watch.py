@@ -21,7 +21,7 @@ from loader.settings import Settings
 from tests.conftest import run_sql
 from tests.watch.watched import MODELS, Dbt, Watched
 
-SELECT = ["--select", "fct_orders", "unique_fct_orders", "--exclude-resource-type", "unit_test", "--no-write-json"]
+SELECT = ["--select", "fct_orders", "one_that_reads_a_source", "--exclude-resource-type", "unit_test", "--no-write-json"]
 
 
 def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watched: Watched) -> None:
@@ -30,7 +30,8 @@ def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watc
     assert watched.asked() == []
     assert watched.slept, "nothing came: it sleeps"
     watched.load(["model.shop.fct_orders"])
-    watched.dbt.test = ["test.shop.unique_fct_orders.1f"]
+    watched.dbt.alone = ["test.shop.one_that_reads_a_source.2e"]
+    watched.dbt.test = ["test.shop.unique_fct_orders.1f", *watched.dbt.alone]  # dbt brings the other along
     assert watched.asked() == [["build", *SELECT, "--vars", '{"upper_bound": 2}']]
     assert watched.asked() == []
     watched.load(MODELS)
@@ -38,7 +39,7 @@ def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watc
     watched.load()
     read_on = ["run-operation", "read_on", "--vars", '{"upper_bound": 4}']
     assert watched.asked() == [read_on], "nothing is due, and what came has been seen"
-    assert "1 of 2 models, 1 tests: 0 models and tests, published" in watched.out.getvalue()
+    assert "1 of 2 models, 2 tests: 0 models and tests, published" in watched.out.getvalue()
 
 
 def test_a_watch_that_begins_with_nothing_new_builds_nothing(watched: Watched) -> None:

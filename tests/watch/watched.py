@@ -61,7 +61,7 @@ class Dbt:
         if self.fails:
             raise self.fails if isinstance(self.fails, Exception) else Remedy(self.fails)
         if self.status == "published":
-            self.make, self.test = [], []
+            self.make, self.test, self.alone = [], [], []
 
     def one(self, query: str, statement: str = "") -> Any:
         with self.engine.begin() as connection:
