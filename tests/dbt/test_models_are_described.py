@@ -82,6 +82,20 @@ def held_twice(manifest: Manifest, marts: Iterable[Node]) -> list[str]:
     return found
 
 
+def read_whole(models: Iterable[Node]) -> list[str]:
+    """Models that replace what changed and yet read, or search, a whole table for it."""
+    found = []
+    for node in models:
+        config = node["config"]
+        if config.get("incremental_strategy") != "replace_changed":
+            continue
+        if config["unique_key"] not in [index["columns"] for index in config.get("indexes") or []]:
+            found.append(f"{node['name']}: no index on its unique_key")
+        if "is_changed()" not in node["raw_code"]:
+            found.append(f"{node['name']}: nothing it reads is_changed()")
+    return found
+
+
 def unasked(manifest: Manifest) -> list[str]:
     """Marts that no exposure of their own department depends on, with what to write where."""
     asked = {
@@ -138,6 +152,16 @@ def test_a_test_that_can_not_fail_is_found(name: str, column: str | None, column
         )
         == []
     )
+
+
+def test_what_replaces_what_changed_looks_for_it_by_its_key(manifest: Manifest) -> None:
+    assert read_whole(models_of(manifest)) == []
+    replaced = {"incremental_strategy": "replace_changed", "unique_key": ["a", "b"]}
+    good = {"name": "good", "config": replaced | {"indexes": [{"columns": ["a", "b"]}]}, "raw_code": "{{ is_changed() }}"}
+    unlike = {"name": "unlike", "config": replaced | {"indexes": [{"columns": ["b"]}]}, "raw_code": "changed_keys()"}
+    assert read_whole([good, unlike]) == [
+        "unlike: no index on its unique_key", "unlike: nothing it reads is_changed()"
+    ]  # fmt: skip
 
 
 def test_every_mart_is_asked_by_somebody(manifest: Manifest) -> None:

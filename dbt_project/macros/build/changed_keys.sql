@@ -24,14 +24,10 @@
     {{ return(kept.name if kept else find_changed_keys()) }}
 {%- endmacro %}
 
-{#- Up to so many keys are looked up one by one, by the indexes of what is read:
-    a join with a view of several parts would read all of it. -#}
-{% macro most_keys_looked_up() -%}
-    {{ return(10000) }}
-{%- endmacro %}
-
 {#- For the `where` of what the calling model reads: whether a row's key, under the
-    names of unique_key, is one of changed_keys(). -#}
+    names of unique_key, is one of changed_keys(). Up to so many as var most_keys_looked_up
+    says are looked up one by one, by the indexes of what is read: a join with a view
+    of several parts would read all of it. -#}
 {% macro is_changed() -%}
     {%- set columns = [] -%}
     {%- for column in unique_key_columns(model.config.unique_key) -%}
@@ -39,7 +35,7 @@
     {%- endfor -%}
     {%- set keys, kept = columns | join(', '), kept_changed_keys() -%}
     {%- set looked_up = [] -%}
-    {%- if kept and kept.count <= most_keys_looked_up() -%}
+    {%- if kept and kept.count <= var('most_keys_looked_up', 10000) -%}
         {%- for column in columns -%}
             {%- do looked_up.append(column ~ " = any(array(select " ~ column ~ " from " ~ kept.name ~ "))") -%}
         {%- endfor -%}

@@ -80,9 +80,10 @@ select
     orders.status,
     {{ business_date('orders.ordered_at') }} as order_date,
     cast(coalesce(sum(lines.sales_amount), 0) as numeric(14, 2)) as sales_amount
-from {{ ref('stg_erp__orders') }} as orders
+from (
+    select * from {{ ref('stg_erp__orders') }} {% if is_incremental() %} where {{ is_changed() }} {% endif %}
+) as orders
 left join {{ ref('stg_erp__order_lines') }} as lines on lines.order_id = orders.order_id
-{% if is_incremental() %} where orders.order_id in (select order_id from {{ changed_keys() }}) {% endif %}
 group by 1, 2, 3
 """,
     "sales_daily.sql": """
