@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from flask import Flask, abort, current_app, g, has_request_context, redirect, request, session, url_for
+from flask import Flask, Request, abort, current_app, g, has_request_context, redirect, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Engine
@@ -42,6 +43,15 @@ _KEY_LENGTH = 64
 _SWITCH_SECONDS = 0.0005
 
 csrf = CSRFProtect()
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's own, but that nothing is made ready to read a cookie where none came: most calls are programs'."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 @dataclass
@@ -84,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     sys.setswitchinterval(_SWITCH_SECONDS)
     engine = make_engine(settings, pool_size=10, max_overflow=20)
     app = Flask(__name__, static_folder=None)
+    app.session_interface = Sessions()
     app.config.update(
         SECRET_KEY=_secret_key(settings.state_dir),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,

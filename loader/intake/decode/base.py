@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -133,7 +132,7 @@ def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list
 def _may_hold_nul(column: pa.Array) -> bool:
     """Whether a column of text holds a NUL, or something beside it in memory does."""
     text = column.buffers()[2]
-    return text is not None and bool((np.frombuffer(text, np.uint8) == 0).any())
+    return text is not None and b"\0" in text.to_pybytes()
 
 
 class Piece:
