@@ -157,7 +157,8 @@ def test_a_test_that_can_not_fail_is_found(name: str, column: str | None, column
 def test_what_replaces_what_changed_looks_for_it_by_its_key(manifest: Manifest) -> None:
     assert read_whole(models_of(manifest)) == []
     replaced = {"incremental_strategy": "replace_changed", "unique_key": ["a", "b"]}
-    good = {"name": "good", "config": replaced | {"indexes": [{"columns": ["a", "b"]}]}, "raw_code": "{{ is_changed() }}"}
+    config = replaced | {"indexes": [{"columns": ["a", "b"]}]}
+    good = {"name": "good", "config": config, "raw_code": "{{ is_changed() }}"}
     unlike = {"name": "unlike", "config": replaced | {"indexes": [{"columns": ["b"]}]}, "raw_code": "changed_keys()"}
     assert read_whole([good, unlike]) == [
         "unlike: no index on its unique_key", "unlike: nothing it reads is_changed()"

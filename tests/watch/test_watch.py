@@ -21,7 +21,7 @@ from loader.settings import Settings
 from tests.conftest import run_sql
 from tests.watch.watched import MODELS, Dbt, Watched
 
-SELECT = ["--select", "fct_orders", "one_that_reads_a_source", "--exclude-resource-type", "unit_test", "--no-write-json"]
+SELECT = ["--select", "fct_orders", "reads_a_source", "--exclude-resource-type", "unit_test", "--no-write-json"]
 
 
 def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watched: Watched) -> None:
@@ -30,7 +30,7 @@ def test_the_first_build_is_of_the_whole_and_later_ones_of_what_loads_touch(watc
     assert watched.asked() == []
     assert watched.slept, "nothing came: it sleeps"
     watched.load(["model.shop.fct_orders"])
-    watched.dbt.alone = ["test.shop.one_that_reads_a_source.2e"]
+    watched.dbt.alone = ["test.shop.reads_a_source.2e"]
     watched.dbt.test = ["test.shop.unique_fct_orders.1f", *watched.dbt.alone]  # dbt brings the other along
     assert watched.asked() == [["build", *SELECT, "--vars", '{"upper_bound": 2}']]
     assert watched.asked() == []
