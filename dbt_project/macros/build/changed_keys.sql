@@ -25,19 +25,17 @@
 {%- endmacro %}
 
 {#- For the `where` of what the calling model reads: whether a row's key, under the
-    names of unique_key, is one of changed_keys(). Up to so many as var most_keys_looked_up
-    says are looked up one by one, by the indexes of what is read: a join with a view
-    of several parts would read all of it. -#}
+    names of unique_key, is one of changed_keys(). Few are looked up one by one, by the
+    indexes of what is read: a join with a view of several parts would read all of it. -#}
 {% macro is_changed() -%}
     {%- set columns = [] -%}
     {%- for column in unique_key_columns(model.config.unique_key) -%}
         {%- do columns.append(adapter.quote(column)) -%}
     {%- endfor -%}
-    {%- set keys, kept = columns | join(', '), kept_changed_keys() -%}
-    {%- set looked_up = [] -%}
-    {%- if kept and kept.count <= var('most_keys_looked_up', 10000) -%}
+    {%- set keys, looked_up = columns | join(', '), [] -%}
+    {%- if few_keys_changed() -%}
         {%- for column in columns -%}
-            {%- do looked_up.append(column ~ " = any(array(select " ~ column ~ " from " ~ kept.name ~ "))") -%}
+            {%- do looked_up.append(column ~ " = any(array(select " ~ column ~ " from " ~ changed_keys() ~ "))") -%}
         {%- endfor -%}
     {%- endif -%}
     {%- if looked_up | length == 1 -%}
@@ -47,13 +45,29 @@
     {{ return(looked_up | join(' and ')) }}
 {%- endmacro %}
 
+{#- Whether a build makes the calling model and finds no more keys changed than var
+    most_keys_looked_up says. -#}
+{% macro few_keys_changed() -%}
+    {%- set kept = kept_changed_keys() -%}
+    {{ return(kept is not none and kept.count <= var('most_keys_looked_up', 10000)) }}
+{%- endmacro %}
+
 {#- {name, count} of a temporary table with the changed keys: they are asked for
     several times by a model and once when its rows are replaced, and the planner
     is to know how few they are. It is of this run's session and as of its build:
     neither the watermark nor the bound moves while the model is made. None where no
     build is: what is compiled or shown looks for the keys itself. -#}
 {% macro kept_changed_keys() -%}
-    {%- if not execute or target.type != 'postgres' or flags.WHICH not in ['build', 'run'] or model.resource_type != 'model' -%}
+    {{ return(adapter.dispatch('kept_changed_keys', 'gatehouse')()) }}
+{%- endmacro %}
+
+{#- Elsewhere than beside the ledger they are not kept. -#}
+{% macro default__kept_changed_keys() -%}
+    {{ return(none) }}
+{%- endmacro %}
+
+{% macro postgres__kept_changed_keys() -%}
+    {%- if not execute or flags.WHICH not in ['build', 'run'] or model.resource_type != 'model' -%}
         {{ return(none) }}
     {%- endif -%}
     {%- set name = adapter.quote('changed_keys_' ~ local_md5(invocation_id ~ model.unique_id)) -%}

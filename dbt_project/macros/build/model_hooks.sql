@@ -21,7 +21,7 @@ $enter_build$;
     watermark says so. A full refresh moves it in the same way.
 
     A table made anew is counted for the planner before anybody reads it: the next model begins at once,
-    and the server's own counting may come a minute later. Of one in which some keys were replaced what was
+    and the server's own counting may come a minute later. Of one in which few keys were replaced what was
     counted before is near enough. -#}
 {% macro leave_build() -%}
     {%- if execute -%}
@@ -47,7 +47,7 @@ set seq = excluded.seq,
     fingerprint = excluded.fingerprint,
     moved_at = excluded.moved_at
     {%- endif -%}
-    {%- if execute and model.config.materialized in ['table', 'incremental'] and not is_incremental() %}
+    {%- if execute and model.config.materialized in ['table', 'incremental'] and not (is_incremental() and few_keys_changed()) %}
 ;
 analyze {{ this }}
     {%- endif -%}

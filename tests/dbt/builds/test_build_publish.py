@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -144,6 +145,16 @@ def test_a_table_is_counted_for_the_planner_before_the_next_model_reads_it(shop:
         "select reltuples from pg_class where oid in ('warehouse.fct_orders'::regclass, '{}.order_list'::regclass)"
     )
     assert shop.sql(counted.format("mart_operations__build")) == [(2,), (2,)]
+
+
+@pytest.mark.parametrize(("most", "counted"), [(0, 3), (1, 2)])
+def test_a_fact_is_counted_again_when_many_of_its_keys_were_replaced(shop: Shop, most: int, counted: int) -> None:
+    run = ("run", "--select", "fct_orders", "--vars", json.dumps({"most_keys_looked_up": most}))
+    shop.load(orders=[order(1), order(2)])
+    assert shop.dbt("run", *run[3:]).success
+    shop.load(orders=[order(3)])
+    assert shop.dbt(*run).success
+    assert shop.sql("select reltuples from pg_class where oid = 'warehouse.fct_orders'::regclass") == [(counted,)]
 
 
 @contextmanager
