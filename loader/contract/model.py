@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from loader.contract.types import DataType, identifier
@@ -171,7 +172,7 @@ class Table:
         """The name of :attr:`history`, without quotes and schema."""
         return self.identifier + HISTORY_SUFFIX
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

@@ -149,10 +149,11 @@ def _chosen(options: dict[str, tuple[str, ...]], free: Iterable[str] = ()) -> di
     """
     names = [*options, *free]
     _only(names)
+    given = request.args.to_dict()
     for name, values in options.items():
-        if request.args.get(name, values[0]) not in values:
+        if given.get(name, values[0]) not in values:
             abort(400, f"{name} is {' or '.join(f'`{value}`' for value in values)}.")
-    return {name: request.args.get(name) for name in names}
+    return {name: given.get(name) for name in names}
 
 
 def _only(names: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from loader.contract.types import literal
+from loader.intake.sql import fetch
 from loader.ledger import attempts
 from loader.ledger.models import Token, User
 
@@ -21,22 +23,12 @@ SHORTEST_PASSWORD = 12
 _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 
-_FOUND = (
-    sa.select(Token.token_id, Token.name)
-    .where(Token.token_hash == sa.bindparam("hash"), Token.revoked_at.is_(None), Token.expires_at > sa.func.now())
-    .cte("found")
+#: SQL that finds a token that may be used now; by the driver alone, since every call asks. Once a
+#: minute is enough to see that a token is used, and does not queue callers.
+_CHECK = (
+    "select token_id, name, coalesce(last_used_at < now() - interval '1 minute', true) "
+    "from ledger.tokens where token_hash = {} and revoked_at is null and expires_at > now()"
 )
-#: Once a minute is enough to see that a token is used, and does not queue callers.
-_USED = (
-    sa.update(Token)
-    .where(
-        Token.token_id == _FOUND.c.token_id,
-        sa.or_(Token.last_used_at.is_(None), Token.last_used_at < sa.func.now() - sa.text("interval '1 minute'")),
-    )
-    .values(last_used_at=sa.func.now())
-    .cte("used")
-)
-_CHECK = sa.select(_FOUND.c.name).add_cte(_USED)
 
 
 class NameTaken(Exception):
@@ -109,7 +101,13 @@ def create_token(connection: Connection, name: str, expires_at: datetime) -> str
 
 def check_token(connection: Connection, text: str) -> str | None:
     """The token's name when it may be used now, else ``None``."""
-    return connection.execute(_CHECK, {"hash": _hash(text)}).scalar()
+    found = fetch(connection, _CHECK.format(literal(_hash(text))))
+    if not found:
+        return None
+    token_id, name, is_unseen = found[0]
+    if is_unseen:
+        connection.execute(sa.update(Token).where(Token.token_id == token_id).values(last_used_at=sa.func.now()))
+    return str(name)
 
 
 def revoke_tokens(connection: Connection, name: str) -> int:

@@ -295,6 +295,20 @@ def test_only_a_hash_of_the_token_is_kept(desk: Desk, caller: Caller) -> None:
     assert caller.token not in kept[0][1]
 
 
+def test_a_tokens_last_use_is_noted_once_a_minute(desk: Desk, caller: Caller) -> None:
+    last_used = "select last_used_at from ledger.tokens where name = 'till'"
+    assert desk.rows(last_used) == [(None,)]
+    caller.call("GET", "/api/v1/tables")
+    first = desk.rows(last_used)
+    assert first[0][0] is not None
+    caller.call("GET", "/api/v1/tables")
+    assert desk.rows(last_used) == first
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("update ledger.tokens set last_used_at = last_used_at - interval '61 seconds'")
+    caller.call("GET", "/api/v1/tables")
+    assert desk.rows(last_used) > first
+
+
 def test_the_error_sheet_has_a_column_for_each_of_the_tables_and_no_live_formula(caller: Caller) -> None:
     caller.post([{"team_id": "=1+1", "name": "A"}, {"team_id": "x", "colour": "red"}])
     sheet = caller.call("GET", "/api/v1/rejects.csv?source=desk&table=teams")

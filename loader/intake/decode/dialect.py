@@ -61,6 +61,8 @@ def find_header(line: str, table: Table, said: Said) -> Header:
             known = len(set(names) & set(table.column_names))
             if best is None or known > best[0]:
                 best = known, Header(separator, quote, names)
+            if known == len(table.column_names):
+                return best[1]  # no other makes more known
     if best is None:
         raise ReadFailure(f"the first line is no CSV header: {fault}") from fault
     return best[1]
