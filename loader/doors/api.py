@@ -20,7 +20,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from loader.app import gatehouse
 from loader.contract.model import Table
 from loader.doors import problems
-from loader.doors.openapi import describe_table, openapi
+from loader.doors.openapi import KEY_PATTERN, describe_table, openapi
 from loader.doors.patience import patience
 from loader.doors.problems import problem
 from loader.intake.decode import IN_ORDER, MEDIA_TYPES, OPTIONS, ReadFailure, Said
@@ -50,11 +50,13 @@ _LOCK_SECONDS = 10
 _MAX_REPLAY = 1 << 20
 #: Characters of kept rows after which a list of them ends before its limit.
 _ANSWER_SIZE = 8 << 20
+_KEY = re.compile(KEY_PATTERN)
 #: Where a spreadsheet may begin to read a formula: at the start of a cell, behind any white space,
 #: and behind each sign at which it may cut the cell in two, since the reader's own separator is
 #: not known and quotes don't hold against another one. Full-width signs count in some languages.
-#: A break nearer to the sign is such a place itself, so none is looked beyond.
-_FORMULA = re.compile(r"(^|[;|\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|(^)(?=[\t\r])")
+#: Nor do quotation marks before the sign: such a reader takes them away. A break nearer to the sign
+#: is such a place itself, so none is looked beyond.
+_FORMULA = re.compile(r"""(^|[;|\t\r\n])(?=(?:[^\S\t\r\n]|["'])*[=+\-@＝＋－＠])|(^)(?=[\t\r])""")
 
 
 @api.post("/loads/<source>/<table>")
@@ -84,8 +86,8 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
     if options.op == "load" and options.cascade:
         return problem(400, "cascade belongs to op=delete.")
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= 255:
-        return problem(400, "An Idempotency-Key has 1 to 255 characters.")
+    if key is not None and not _KEY.fullmatch(key):
+        return problem(400, "An Idempotency-Key has 1 to 255 characters, and none that controls a terminal.")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
         try:
             digest = _spool(body)

@@ -17,6 +17,8 @@ from loader.intake.decode import MEDIA_TYPES
 from loader.intake.decode.encoding import ENCODINGS
 from loader.intake.decode.said import DECIMALS, QUOTES, SEPARATORS
 
+#: What an Idempotency-Key may be.
+KEY_PATTERN = r"^[^\x00-\x1f\x7f]{1,255}$"
 _JSON_TYPES: dict[str, dict[str, Any]] = {
     "smallint": {"type": "integer", "minimum": -(2**15), "maximum": 2**15 - 1},
     "integer": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
@@ -232,7 +234,7 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
         "parameters": [
             {
                 "name": "Idempotency-Key", "in": "header",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "schema": {"type": "string", "pattern": KEY_PATTERN},
                 "description": "The same key and body again changes nothing and says so.",
             },
             {

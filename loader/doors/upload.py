@@ -23,9 +23,9 @@ from loader.contract.model import Table
 from loader.doors.opened import opened
 from loader.doors.patience import patience
 from loader.intake.decode import OPTIONS, SUFFIXES, ReadFailure, Said, format_of_file
-from loader.intake.load import LoadFailed, Options, StillRunning, load_stream, loaded_already
+from loader.intake.load import LoadFailed, Options, StillRunning, load_stream
 from loader.intake.receipt import Receipt
-from loader.ledger.loads import Origin, newest_with_key
+from loader.ledger.loads import Origin, find_by_key, newest_with_key
 from loader.ledger.models import Progress
 from loader.ledger.progress import running_loads
 from loader.pages.masking import Mask
@@ -80,10 +80,6 @@ def send(source: str, table: str) -> ResponseReturnValue:
         return _page(target, sending), 422
     digest = hashlib.file_digest(cast("BufferedReader", file.stream), "sha256").hexdigest()
     file.stream.seek(0)
-    if not (sending.again or sending.dry_run):
-        sending.receipt = loaded_already(gatehouse().engine, target, digest)
-        if sending.receipt is not None:
-            return _page(target, sending)
     origin = Origin("file", g.principal, name, digest, _key(request.form.get("nonce", ""), digest, sending))
     return _load(target, cast("BinaryIO", file.stream), format_, origin, sending, said)
 
@@ -96,7 +92,7 @@ def _load(
         with patience(_WAIT_SECONDS) as seconds_left:
             receipt = load_stream(
                 here.engine, here.contract(), table, body, format_, origin, options,
-                lock_seconds=seconds_left(), said=said,
+                lock_seconds=seconds_left(), said=said, unless_loaded=not (sending.again or sending.dry_run),
             )  # fmt: skip
     except LoadFailed as error:
         sending.faults = [f"{error.outcome}: {Mask(table).failure(error.message)}"]
@@ -107,10 +103,17 @@ def _load(
         return _page(table, sending), 422 if error.is_body else 503
     except StillRunning:
         abort(409, "Your file is still being loaded. The list of loads will show it in a moment.")
-    if receipt.load_id is not None:
+    if receipt.load_id is not None and not (receipt.repeated and _came_otherwise(table, origin, receipt.load_id)):
         return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
     sending.receipt = receipt
     return _page(table, sending)
+
+
+def _came_otherwise(table: Table, origin: Origin, load_id: int) -> bool:
+    """Whether a load that was not done again came by another sending than this one, clicked twice."""
+    with gatehouse().engine.connect() as connection:
+        own = find_by_key(connection, table, origin.principal, origin.idempotency_key or "")
+    return own is None or own.load_id != load_id
 
 
 @uploads.get("/<source>/<table>/upload/progress")

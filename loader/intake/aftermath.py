@@ -82,14 +82,14 @@ class Aftermath:
         )
 
     def settle_keys(self, table: Table, touched: str) -> None:
-        """Let the highest version of each key in relation ``touched`` stand, and no other."""
+        """Let the highest version of each key in relation ``touched`` stand, of events the first, and no other."""
         columns = f"{listed(table.column_names)}, _load_id, _row, _loaded_at"
-        key = listed(table.primary_key)
+        key, way = listed(table.primary_key), "asc" if table.load == "events" else "desc"
         self._run("drop table if exists pg_temp.highest")
         self._run(
             "create temp table highest on commit drop as "
             f"select distinct on ({key}) * from ({lineage.versions(table, touched)}) as v "
-            f"order by {key}, {', '.join(f'{part} desc' for part in lineage.ranking(table))}"
+            f"order by {key}, {', '.join(f'{part} {way}' for part in lineage.ranking(table))}"
         )
         for gone, reason in ((True, "deleted"), (False, "replaced")):
             self.take_away(

@@ -48,7 +48,7 @@ from loader.ledger.loads import Origin
 from loader.ledger.progress import Measure, Report
 
 __all__ = ["KeyReused", "LoadFailed", "Options", "StillRunning", "load", "load_file",
-           "load_stream", "loaded_already", "replay"]  # fmt: skip
+           "load_stream", "replay"]  # fmt: skip
 
 Progress = Callable[[int], None]
 #: Bytes of a body after which it is a large one, however few rows they are.
@@ -178,6 +178,7 @@ def load_stream(
     progress: Progress | None = None,
     lock_seconds: float | None = None,
     said: Said = NOTHING_SAID,
+    unless_loaded: bool = False,
 ) -> Receipt:
     """Load a body of a format that :func:`~loader.intake.decode.open_body` knows; see :func:`load`."""
     with contextlib.ExitStack() as kept:
@@ -190,7 +191,10 @@ def load_stream(
             return open_body(body, shape, format_, said)
 
         measure = _measure(body, format_)
-        return load(engine, contract, table, open_decoder, origin, options, progress, lock_seconds, measure=measure)
+        return load(
+            engine, contract, table, open_decoder, origin, options, progress, lock_seconds,
+            unless_loaded=unless_loaded, measure=measure,
+        )  # fmt: skip
 
 
 def _measure(body: BinaryIO, format_: str) -> Measure | None:
@@ -253,14 +257,6 @@ def load_file(
             engine, contract, table, open_decoder, origin, options, progress, lock_seconds, waiting,
             unless_loaded, measure,
         )  # fmt: skip
-
-
-def loaded_already(engine: Engine, table: Table, content_hash: str, op: str = "load") -> Receipt | None:
-    """The receipt of the load that brought a file of this content, if it stands and none came after it."""
-    with engine.begin() as connection:
-        load_id = loads.find_by_content(connection, table, content_hash, op)
-        receipt = loads.read_receipt(connection, load_id) if load_id else None
-    return replace(receipt, repeated=True) if receipt is not None else None
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

@@ -64,7 +64,8 @@ def find_releasable(connection: Connection, contract: Contract, table: Table, pa
     """
     stopping = _stopping(table)
     lacks = " ".join(
-        f"when {_lacks(contract, relationship)} then {place}" for place, relationship in enumerate(stopping)
+        f"when {orphan(contract, table, relationship, 't', within_load=False)} then {place}"
+        for place, relationship in enumerate(stopping)
     )
     called_so = " ".join(f"when {place} then {name}" for place, name in enumerate(names(contract, table, "t")))
     # no value is typed that is not asked for; a `where` may ask for any
@@ -178,17 +179,6 @@ def _bytes(value: bytes) -> str:
 def _stopping(table: Table) -> list[Relationship]:
     """The relationships for which a row waits."""
     return [relationship for relationship in table.relationships if relationship.severity == "error"]
-
-
-def _lacks(contract: Contract, relationship: Relationship) -> str:
-    """SQL that is true when the typed row ``t`` lacks the parent."""
-    parent = contract.tables[relationship.parent]
-    pairs = list(zip(relationship.parent_columns, relationship.columns, strict=True))
-    match = " and ".join(f"p.{identifier(field)} = t.{identifier(own)}" for field, own in pairs)
-    needed = [f"t.{identifier(own)} is not null" for own in relationship.columns]
-    if relationship.where is not None:
-        needed.append(f"({relationship.where}) is true")
-    return f"({' and '.join(needed)} and not exists (select 1 from {parent.mirror} as p where {match}))"
 
 
 def from_payload(column: Column) -> str:

@@ -374,6 +374,7 @@ def _refuse_second_key(connection: Connection, load: sa.Row[Any]) -> None:
     other = connection.scalar(
         sa.select(Load.load_id).where(
             Load.source == load.source, Load.table_name == load.table_name, Load.load_id != load.load_id,
+            Load.principal == load.principal,
             Load.idempotency_key == load.idempotency_key, Load.status != "failed", Load.undone_by_load_id.is_(None),
         )
     )  # fmt: skip

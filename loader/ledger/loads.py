@@ -261,10 +261,17 @@ def find_by_content(connection: Connection, table: Table, content_hash: str, op:
     ).scalar()
     if load_id is None:
         return None
+    # what an undo or a cascade takes away it counts as received; a release of the file's own rows brings what it had
+    others_released = sa.exists().where(
+        Reject.resolved_load_id == Load.load_id, Reject.resolved_row.is_not(None), Reject.first_load_id != load_id
+    )
+    has_changed = sa.case(
+        (Load.door.in_(("undo", "cascade")), Load.received > 0),
+        (Load.door == "release", others_released),
+        else_=Load.accepted > 0,
+    )
     touched = connection.execute(
-        sa.select(sa.literal(1))
-        .where(*this, Load.load_id > load_id, Load.accepted > 0, Load.door != "release")
-        .limit(1)
+        sa.select(sa.literal(1)).where(*this, Load.load_id > load_id, has_changed).limit(1)
     ).first()
     return None if touched else int(load_id)
 

@@ -268,9 +268,10 @@ def _whole(name: str) -> int | None:
     text = request.args.get(name, "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < 2**63:
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    if not 0 < len(digits) <= 19 or int(digits) >= 2**63:
         abort(400, f"'{name}' is a whole number from 1.")
-    return int(text)
+    return int(digits)
 
 
 def _table_ids(contract: Any, chosen: Mapping[str, str]) -> list[str]:

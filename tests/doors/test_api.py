@@ -334,6 +334,8 @@ def test_the_error_sheet_has_a_column_for_each_of_the_tables_and_no_live_formula
         ("x\n+1", "x\n'+1"),
         ("\tx", "'\tx"),
         ("＝1+1", "'＝1+1"),
+        ('x;"=1+1;', """x;'"=1+1;"""),
+        ('x|" "=1+1', """x|'" "=1+1"""),
         ("x", "x"),
         ("a-b;c=d", "a-b;c=d"),
         ("", ""),
@@ -422,6 +424,7 @@ def test_line_breaks_without_end_hold_up_no_error_sheet() -> None:
     breaks = "\n" * 1_000_000  # else it would take hours
     assert api._cell(breaks) == breaks
     assert api._cell(breaks + "=1+1") == breaks + "'=1+1"
+    assert api._cell(breaks.replace("\n", '"') + "x")[-1] == "x"
     assert api._cell("a\t  =1") == "a\t'  =1"
 
 
@@ -437,6 +440,12 @@ def test_a_list_of_kept_rows_ends_before_it_is_too_large(caller: Caller, monkeyp
         assert len(rows) <= 2
         found += [row["reject_id"] for row in rows]
     assert len(found) == len(set(found)) == 5
+
+
+@pytest.mark.parametrize("key", ["a\tb", "a\x7f", "x" * 256])
+def test_a_key_is_short_and_holds_no_control_character(desk: Desk, caller: Caller, key: str) -> None:
+    assert_problem(caller.post({"team_id": 1}, Idempotency_Key=key), 400, "1 to 255 characters")
+    assert desk.rows("select count(*) from ledger.loads") == [(0,)]
 
 
 def test_a_key_is_shown_to_its_sender_only(desk: Desk, caller: Caller) -> None:

@@ -8,11 +8,15 @@ import json
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
+from loader.doors import upload as uploads
 from loader.intake.load import LoadFailed
 from loader.ledger import progress
 from tests.doors.test_patience import loading
@@ -107,9 +111,28 @@ def test_the_same_file_again_is_not_loaded_unless_asked_for(desk: Desk) -> None:
     assert desk.rows("select accepted, duplicates from ledger.loads order by load_id") == [(2, 0), (0, 2)]
 
 
-def test_a_second_click_is_the_same_load(desk: Desk) -> None:
-    sent = [upload(desk, TEAMS, nonce=NONCE, again="yes") for _ in range(2)]
+@pytest.mark.parametrize("chosen", [{}, {"again": "yes"}])
+def test_a_second_click_is_the_same_load(desk: Desk, chosen: dict[str, str]) -> None:
+    sent = [upload(desk, TEAMS, nonce=NONCE, **chosen) for _ in range(2)]
     assert sent[0].headers["Location"] == sent[1].headers["Location"]
+    assert desk.rows("select count(*) from ledger.loads") == [(1,)]
+
+
+def test_a_file_that_two_people_send_at_once_is_loaded_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is there already is asked where the other can't come between."""
+    together = Barrier(2, timeout=30)
+    opened = uploads.load_stream
+
+    def begin(*given: Any, **more: Any) -> Any:
+        together.wait()
+        return opened(*given, **more)
+
+    monkeypatch.setattr(uploads, "load_stream", begin)
+    clients = [desk.client, desk.app.test_client()]
+    log_in(clients[1])
+    with ThreadPoolExecutor(2) as pool:
+        sent = pool.map(lambda client: upload(replace(desk, client=client), TEAMS).status_code, clients)
+        assert sorted(sent) == [200, 303]
     assert desk.rows("select count(*) from ledger.loads") == [(1,)]
 
 

@@ -21,6 +21,8 @@ from tests.faults.place import Answer, Command, Place, Sender, Upload, wait_for
 
 #: The load had ended before the kill, which hit nobody: counted apart.
 TOO_LATE = "too late"
+#: The client went before its body was whole: no load had begun that could be hit. Counted apart as well.
+TOO_EARLY = "too early"
 #: A kill may also come a little after the usual end of an upload; a command takes longer to begin and end.
 BEYOND: dict[type[Sender], float] = {Upload: 1.15, Command: 1.5}
 
@@ -38,9 +40,9 @@ def kill_backend(place: Place, random: Random) -> str:
 
     def kill(_: Sender) -> bool:
         backends = place.backends()[:1]
-        for backend in backends:
+        for backend, _ in backends:
             os.kill(backend, signal.SIGKILL)
-        return bool(backends)
+        return any(is_busy for _, is_busy in backends)
 
     return _kill(place, random, random.choice([Upload, Upload, Command]), kill)
 
@@ -49,12 +51,13 @@ def kill_postgres(place: Place, random: Random) -> str:
     """The server with all its processes; it is started again."""
 
     def kill(_: Sender) -> bool:
+        has_hit = any(is_busy for _, is_busy in place.backends())
         server = psutil.Process(place.database.status().pid)
         for process in [server, *server.children()]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         place.database.start()
-        return True
+        return has_hit
 
     return _kill(place, random, random.choice([Upload, Upload, Command]), kill)
 
@@ -80,12 +83,14 @@ def hang_up(place: Place, random: Random) -> str:
     with socket.create_connection(("127.0.0.1", place.webs[0].port), timeout=60) as client:
         client.sendall(sent if is_whole else sent[: random.randrange(1, len(sent))])
         time.sleep(random.uniform(0, 0.05))
+        has_ended = is_whole and books.stands(place.settings, body)
         if random.random() < 0.5:  # a reset
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if not is_whole:
         place.rest()
         assert not books.stands(place.settings, body), "half a body came in"
-    return afterwards(place, random, Upload, body, Answer("unknown"))
+    left = afterwards(place, random, Upload, body, Answer("unknown"))
+    return TOO_LATE if has_ended else left if is_whole else TOO_EARLY
 
 
 def kill_one_of_two_servers(place: Place, random: Random) -> str:
@@ -146,8 +151,10 @@ def _retry(place: Place, kind: type[Sender], body: Body) -> Answer:
 
 
 def summary(kind: str, outcomes: Counter[str]) -> str:
-    left = ", ".join(f"{count} left {outcome}" for outcome, count in sorted(outcomes.items()) if outcome != TOO_LATE)
-    return f"{kind}: {outcomes.total() - outcomes[TOO_LATE]} ({left}), and {outcomes[TOO_LATE]} too late"
+    hits = {outcome: count for outcome, count in outcomes.items() if outcome not in (TOO_EARLY, TOO_LATE)}
+    left = ", ".join(f"{count} left {outcome}" for outcome, count in sorted(hits.items()))
+    missed = ", ".join(f"{outcomes[when]} {when}" for when in (TOO_EARLY, TOO_LATE) if outcomes[when])
+    return f"{kind}: {sum(hits.values())} hit a load at work ({left})" + (f", and {missed}" if missed else "")
 
 
 KINDS = {

@@ -152,14 +152,15 @@ class Place:
             return bool(got.status == 200)
         return False
 
-    def backends(self) -> list[int]:
-        """The backends of those who load, the busy ones first; none where the database can't be asked."""
+    def backends(self) -> list[tuple[int, bool]]:
+        """The backends of the loader, and whether each is in a transaction, these first; none where the
+        database can't be asked."""
         statement = (
-            "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
-            "and application_name = 'gatehouse' order by xact_start nulls last"
+            "select pid, xact_start is not null from pg_stat_activity where datname = current_database() "
+            "and pid <> pg_backend_pid() and application_name = 'gatehouse' order by xact_start nulls last"
         )
         with suppress(psycopg2.OperationalError):
-            return [pid for (pid,) in books.ask(self.settings, statement)]
+            return [(pid, is_busy) for pid, is_busy in books.ask(self.settings, statement)]
         return []
 
 

@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import RUN_FOLDER
 from tests.faults import books
 from tests.faults.bodies import WAYS
-from tests.faults.kills import afterwards, summary
+from tests.faults.kills import TOO_LATE, afterwards, summary
 from tests.faults.place import Command, Place, Upload
 
 pytestmark = pytest.mark.faults
@@ -61,8 +61,8 @@ def fill_up(place: Place, ballast: Path, random: Random) -> str:
     if answer.verdict == "nothing":
         assert "disk is full" in answer.text or "went away" in answer.text, answer
     place.database.start()  # a server that can't write its log ends itself
-    afterwards(place, random, kind, body, answer)
-    return "whole" if answer.verdict == "taken" else "nothing"
+    left = afterwards(place, random, kind, body, answer)
+    return TOO_LATE if answer.verdict == "taken" else left
 
 
 def fill_up_often(place: Place, small_disk: Path, count: int, note: Callable[[str, object], None]) -> None:

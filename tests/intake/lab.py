@@ -121,7 +121,7 @@ class Lab:
         body = text.encode() if isinstance(text, str) else text
         said = more.pop("said", NOTHING_SAID)
         options = {key: more.pop(key) for key in ("on_reject", "dry_run", "op", "cascade") if key in more}
-        origin = Origin(more.pop("door", "api"), "tester", **more)
+        origin = Origin(more.pop("door", "api"), more.pop("principal", "tester"), **more)
         return intake.load_stream(
             self.engine, self.contract, self.table(name), io.BytesIO(body), format_, origin,
             intake.Options(**options), said=said,

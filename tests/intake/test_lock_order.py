@@ -45,15 +45,18 @@ def test_locks_are_taken_in_one_order_whatever_is_written_and_what_only_read(lab
 
 
 def test_loads_into_parents_and_their_children_never_wait_in_a_ring(lab: Lab) -> None:
-    """A parent's load writes the child too, a child's reads the parent: PostgreSQL would end one of them."""
+    """A parent's load writes the child too, a child's reads the parent: PostgreSQL would end one of them.
+    Half of them ask for one lock after the other, as the command does, and half for all at once."""
     tables = [lab.table(name) for name in ("regions", "shops", "tills", "visits")]
     together = Barrier(len(tables), timeout=60)
 
     def load_again_and_again(table: Any) -> int:
         try:
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
                 together.wait()
                 with lab.engine.begin() as connection:
+                    if (number + tables.index(table)) % 2:
+                        connection.execution_options(**{loads.WAITING: lambda _: None, loads.PATIENCE: 20_000})
                     lock(connection, lab.contract, table)
         except BaseException:
             together.abort()  # or the others would wait for this one

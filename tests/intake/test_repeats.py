@@ -191,3 +191,55 @@ def test_a_file_whose_name_says_no_format_fails_with_the_names_that_do(lab: Lab,
 @pytest.mark.parametrize("suffix", [".CSV", ".txt", ".tsv"])
 def test_a_files_name_may_say_csv_in_several_ways(lab: Lab, path: Path, suffix: str) -> None:
     assert file(lab, path.rename(path.with_suffix(suffix))).accepted == 1
+
+
+def test_rows_of_the_file_that_were_let_in_since_do_not_make_it_another(lab: Lab, tmp_path: Path) -> None:
+    file = written(tmp_path, "id,region\n1,1\n2,7\n")
+    lab.rows("regions", 1)
+    first = brought(lab, "shops", file)
+    assert (first.accepted, first.waiting) == (1, 1)
+    assert lab.rows("regions", 7).releases[0].accepted == 1
+    again = brought(lab, "shops", file)
+    assert (again.repeated, again.load_id) == (True, first.load_id)
+
+
+def test_rows_of_others_that_were_let_in_since_do(lab: Lab, tmp_path: Path) -> None:
+    """What they replaced is what the file says, and is to be said again."""
+    file = written(tmp_path, "id,shop,label\n5,1,A\n")
+    lab.rows("shops", (1, None))
+    brought(lab, "tills", file)
+    lab.rows("tills", (5, 9, "B"))
+    assert brought(lab, "tills", file).repeated, "it waits, and has changed nothing"
+    lab.rows("shops", (9, None))
+    assert [row[2] for row in lab.mirror("tills")] == ["B"]
+    assert not brought(lab, "tills", file).repeated
+    assert [row[2] for row in lab.mirror("tills")] == ["A"]
+
+
+def test_what_an_undo_took_away_since_does(lab: Lab, tmp_path: Path) -> None:
+    """Also an undo that let nothing in: of a replay, whose rows are kept again."""
+    refused = lab.rows("things", (1, "A", 11))
+    lab.query_and_commit('update ledger.rejects set payload = payload || \'{"size": "6"}\'')
+    replayed = lab.replay("things", lab.rejects(refused.load_id)[0]["reject_id"])
+    file = written(tmp_path, "id,name,size\n1,A,6\n2,x,1\n")
+    assert brought(lab, "things", file).duplicates == 1
+    assert lab.undo(replayed.load_id).receipt.accepted == 0
+    assert not brought(lab, "things", file).repeated
+    assert len(lab.mirror("things")) == 2
+
+
+def test_the_receipt_given_again_is_of_the_load_that_brought_the_rows(lab: Lab, tmp_path: Path) -> None:
+    file = written(tmp_path, BODY)
+    first = brought(lab, "notes", file)
+    assert brought(lab, "notes", file, again=True).duplicates == 1
+    assert brought(lab, "notes", file).load_id == first.load_id
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "rows.csv"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def brought(lab: Lab, name: str, file: Path, again: bool = False) -> Receipt:
+    return intake.load_file(lab.engine, lab.contract, lab.table(name), file, principal="tester", again=again)

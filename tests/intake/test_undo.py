@@ -331,3 +331,36 @@ def test_a_receipt_does_not_change_when_its_load_is_undone(lab: Lab) -> None:
     lab.undo(load.load_id)
     with lab.engine.connect() as connection:
         assert read_receipt(connection, load.load_id or 0) == load
+
+
+def test_of_events_the_first_stands_when_it_is_brought_back(lab: Lab) -> None:
+    """The one that came while it was gone is a later word on what does not change."""
+    first = lab.rows("events", (1, "A", 1))
+    undone = lab.undo(first.load_id).receipt
+    lab.rows("events", (1, "B", 2))
+    lab.undo(undone.load_id)
+    assert words(lab, "events") == ["A"]
+
+
+def test_anothers_key_of_the_same_words_stands_in_nobodys_way(lab: Lab) -> None:
+    first = lab.load("notes", "id,word\n1,a\n", idempotency_key="k", content_hash="h")
+    undone = lab.undo(first.load_id).receipt
+    lab.load("notes", "id,word\n2,b\n", idempotency_key="k", content_hash="i", principal="another")
+    lab.undo(undone.load_id)
+    assert keys(lab, "notes") == ["1", "2"]
+    lab.undo(first.load_id)
+    lab.load("notes", "id,word\n3,c\n", idempotency_key="k", content_hash="j")
+    second = lab.query("select max(load_id) from ledger.loads where door = 'undo'")[0][0]
+    with pytest.raises(UndoRefused, match="the same Idempotency-Key"):
+        lab.undo(second)
+
+
+def test_a_row_that_waited_goes_with_the_load_it_came_by_though_it_was_let_in_and_set_to_waiting_again(
+    lab: Lab,
+) -> None:
+    first = lab.rows("tills", (5, 9, "A"))
+    lab.rows("shops", (9, None))
+    lab.delete("shops", 9, cascade="wait")
+    lab.undo(first.load_id)
+    lab.rows("shops", (9, None))
+    assert lab.mirror("tills") == []

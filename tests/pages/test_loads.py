@@ -114,6 +114,15 @@ def test_a_load_that_there_is_not(desk: Desk, path: str) -> None:
     assert "There is no load" in desk.get(path, 404)
 
 
-@pytest.mark.parametrize("path", ["/loads?before=x", "/loads?before=0", "/rejects?page=-1", "/rejects?load=%C2%B2"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/loads?before=x",
+        "/loads?before=0",
+        f"/loads?before={'0' * 19}1{'9' * 5000}",
+        "/rejects?page=-1",
+        "/rejects?load=%C2%B2",
+    ],
+)
 def test_a_number_that_is_none(desk: Desk, path: str) -> None:
     assert "is a whole number from 1" in desk.get(path, 400)
