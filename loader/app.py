@@ -22,11 +22,28 @@ from loader.contract.live import LiveContract
 from loader.contract.model import Contract
 from loader.database import make_engine, single_statements
 from loader.ledger import access
+from loader.permissions import ACTIONS, Principal
 from loader.remedy import Remedy
 from loader.settings import Settings
 
 #: Endpoints that answer without a login or token; a test holds the list.
 OPEN_ENDPOINTS = frozenset({"pages.static", "pages.login", "health.healthz", "health.readyz"})
+#: What each other endpoint asks of who comes, of :data:`loader.permissions.ACTIONS`: for the table in
+#: its address, or, without one, for any: then it shows what they may read and no more. The routes
+#: IN_VIEW look it up themselves, since the table is known when the load or row is; EVERYTHING shows rows
+#: of marts, which are made of all tables. What is not listed answers nobody.
+ANYBODY, IN_VIEW, EVERYTHING = "anybody", "in view", "everything"
+NEEDS = {
+    "pages.logout": ANYBODY, "pages.overview": "read", "pages.tables": "read", "pages.table": "read",
+    "pages.loads": "read", "pages.load": IN_VIEW, "pages.rejects": "read", "pages.dbt_docs": "read",
+    "pages.api_docs": "read", "pages.api_docs_of_table": "read",
+    "traces.tables": EVERYTHING, "traces.row": EVERYTHING,
+    "forms.new": "load", "forms.create": "load", "forms.pick": "load",
+    "uploads.new": "load", "uploads.send": "load", "uploads.progress": "load",
+    "api.post_load": IN_VIEW, "api.post_undo": IN_VIEW, "api.post_replay": IN_VIEW,
+    "api.get_loads": "read", "api.get_load": IN_VIEW, "api.get_rejects": "read", "api.get_rejects_csv": "read",
+    "api.get_tables": "read", "api.get_table": "read", "api.get_openapi": "read",
+}  # fmt: skip
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.
 CONTRACT_ENDPOINTS = frozenset({"api.get_openapi", "api.get_tables", "api.get_table"})
 API_PREFIX = "/api/v1"
@@ -61,6 +78,11 @@ class Gatehouse:
     settings: Settings
     engine: Engine
     live: LiveContract
+
+    def readable(self) -> Contract:
+        """The contract as who comes may see it: with the tables that they may read."""
+        who: Principal = g.who
+        return who.readable(self.contract())
 
     def contract(self) -> Contract:
         """The contract in force; a request that changes something waits for the newest.
@@ -127,17 +149,47 @@ def _require_identity() -> ResponseReturnValue | None:
     if request.endpoint in OPEN_ENDPOINTS:
         return None
     is_api = request.path.startswith(API_PREFIX + "/") and request.endpoint not in API_PAGES
-    g.principal = _by_token() if is_api else _by_session()
-    if g.principal is None and request.endpoint in CONTRACT_ENDPOINTS:
-        g.principal = _by_session()
-    if g.principal is not None:
+    who = _by_token() if is_api else _by_session()
+    if who is None and request.endpoint in CONTRACT_ENDPOINTS:
+        who = _by_session()
+    if who is not None:
+        g.who, g.principal = who, who.name
+        _require_right()
         return None
     if request.method == "GET" and not is_api:
         return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
     abort(401)
 
 
-def _by_token() -> str | None:
+def _require_right() -> None:
+    """Whoever has come in may not do everything: 403 or 404 ends the request."""
+    if request.endpoint is None:
+        return  # there is no such address, and that is all it is told
+    need, given = NEEDS.get(request.endpoint), request.view_args or {}
+    if need in (ANYBODY, IN_VIEW):
+        return
+    if need == EVERYTHING:
+        if not g.who.reads_all:
+            abort(403, "This shows what is made of all tables, and you may not see all of them.")
+    elif need not in ACTIONS:
+        abort(403)
+    elif "source" in given:
+        require(need, given["source"], given["table" if "table" in given else "name"])
+    elif need not in g.who.actions:
+        abort(403, f"You may not {ACTIONS[need]} any table.")
+
+
+def require(action: str, source: str, table: str) -> None:
+    """End the request unless who comes may do this with the table: with 404, as if it was not there,
+    where they may not even read it, else with 403."""
+    if g.who.may(action, source, table):
+        return
+    if not g.who.may("read", source, table):
+        abort(404, f"There is no table {source}.{table}, or it is not open to you.")
+    abort(403, f"You may not {ACTIONS[action]} {source}.{table}.")
+
+
+def _by_token() -> Principal | None:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         return None
@@ -150,14 +202,14 @@ def is_logged_in() -> bool:
     return _by_session() is not None
 
 
-def _by_session() -> str | None:
+def _by_session() -> Principal | None:
     if "user_id" not in session:
         return None
     with gatehouse().engine.connect() as connection:
-        if access.is_session(connection, session["user_id"], session.get("epoch")):
-            return str(session["user"])
-    session.clear()
-    return None
+        who = access.check_session(connection, session["user_id"], session.get("epoch"))
+    if who is None:
+        session.clear()
+    return who
 
 
 def _secure(response: Response) -> Response:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import click
 import sqlalchemy as sa
 
-from loader.commands.common import open_database
+from loader.commands.common import contract_of, open_database
 from loader.ledger import access
 from loader.ledger.models import Token, User
+from loader.permissions import ACTIONS, ALL_TABLES, ROLES, patterns_that_name_nothing
 from loader.remedy import Remedy
 from loader.settings import Settings
 
@@ -21,12 +22,27 @@ def user() -> None:
     """People who log in to the pages."""
 
 
+_tables = click.option(
+    "--table", "tables", multiple=True, metavar="SOURCE.TABLE",
+    help="For this table only, or SOURCE.* for all of a system; may be given more than once.",
+)  # fmt: skip
+
+
 @user.command("add")
 @click.argument("name")
+@click.option("--role", type=click.Choice([*ROLES]), help="What they may do; a new person is a viewer unless said.")
+@_tables
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_obj
-def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
-    """Add a person, or give one a new password; a password is made unless one is given."""
+def add_user(settings: Settings, name: str, role: str | None, tables: tuple[str, ...], password_stdin: bool) -> None:
+    """Add a person, or give one a new password; a password is made unless one is given.
+
+    A viewer sees loads and kept rows, a clerk also brings rows in, a steward also mends, deletes and
+    undoes, for all tables or for those that are named; an admin may do everything.
+    """
+    if tables and role in (None, "admin"):
+        raise click.UsageError("--table goes with --role viewer, clerk or steward")
+    _require_tables(settings, tables)
     given = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
     if password_stdin and not given:
         raise click.UsageError("standard input holds no password")
@@ -39,7 +55,7 @@ def add_user(settings: Settings, name: str, password_stdin: bool) -> None:
     password = given or secrets.token_urlsafe(12)
     with open_database(settings).begin() as connection:
         try:
-            access.set_password(connection, name, password)
+            access.set_password(connection, name, password, role, tables or ALL_TABLES)
         except access.NameTaken as error:
             raise Remedy(f"{error}.", "Take another name.") from error
     click.echo(f"user {name}" + ("" if given else f", password {password} (shown this once)"))
@@ -61,8 +77,10 @@ def close_user(settings: Settings, name: str) -> None:
 def list_users(settings: Settings) -> None:
     """List the people."""
     with open_database(settings).connect() as connection:
-        for row in connection.execute(sa.select(User.name, User.active, User.last_login_at)):
-            click.echo(f"{row.name}\t{'active' if row.active else 'closed'}\t{row.last_login_at or 'never'}")
+        people = sa.select(User.name, User.active, User.role, User.tables, User.last_login_at).order_by(User.user_id)
+        for row in connection.execute(people):
+            state = "active" if row.active else "closed"
+            click.echo(f"{row.name}\t{state}\t{row.role}\t{', '.join(row.tables)}\t{row.last_login_at or 'never'}")
 
 
 @click.group()
@@ -73,13 +91,19 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
+@click.option(
+    "--may", "actions", multiple=True, type=click.Choice([*ACTIONS]), default=("read", "load"), show_default=True,
+    help="What it may do; may be given more than once.",
+)  # fmt: skip
+@_tables
 @click.pass_obj
-def create_token(settings: Settings, name: str, days: int) -> None:
+def create_token(settings: Settings, name: str, days: int, actions: tuple[str, ...], tables: tuple[str, ...]) -> None:
     """Make a token and print it: this once, only its hash is kept."""
+    _require_tables(settings, tables)
     expires = datetime.now(UTC) + timedelta(days=days)
     with open_database(settings).begin() as connection:
         try:
-            click.echo(access.create_token(connection, name, expires))
+            click.echo(access.create_token(connection, name, expires, actions, tables or ALL_TABLES))
         except access.NameTaken as error:
             raise Remedy(f"{error}.", "Take another name.") from error
 
@@ -100,9 +124,18 @@ def list_tokens(settings: Settings) -> None:
     """List the tokens; none can be shown again."""
     with open_database(settings).connect() as connection:
         rows = connection.execute(
-            sa.select(Token.name, Token.created_at, Token.expires_at, Token.revoked_at,
+            sa.select(Token.name, Token.actions, Token.tables, Token.expires_at, Token.revoked_at,
                       Token.last_used_at).order_by(Token.token_id)
         )  # fmt: skip
         for row in rows:
             state = "revoked" if row.revoked_at else f"until {row.expires_at:%Y-%m-%d}"
-            click.echo(f"{row.name}\t{state}\tlast used {row.last_used_at or 'never'}")
+            scope = f"{', '.join(row.actions)}\t{', '.join(row.tables)}"
+            click.echo(f"{row.name}\t{state}\t{scope}\tlast used {row.last_used_at or 'never'}")
+
+
+def _require_tables(settings: Settings, patterns: tuple[str, ...]) -> None:
+    """Raises :class:`Remedy` if one names no table: who was given it could do nothing."""
+    if patterns and (wrong := patterns_that_name_nothing(patterns, contract_of(settings))):
+        raise Remedy(
+            f"The contract has no table {wrong[0]}.", "Name one as SOURCE.TABLE, or all of a system as SOURCE.*."
+        )

@@ -160,7 +160,7 @@ def first_login(settings: Settings, engine: sa.Engine) -> str:
         if connection.scalar(sa.select(sa.literal(1)).where(User.name == ADMINISTRATOR)) is None:
             password = secrets.token_urlsafe(12)
             write_secret(file, json.dumps({"user": ADMINISTRATOR, "password": password}))
-            access.set_password(connection, ADMINISTRATOR, password)
+            access.set_password(connection, ADMINISTRATOR, password, "admin")
     try:
         login = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from loader.app import gatehouse
+from loader.app import gatehouse, require
 from loader.contract.model import Table
 from loader.doors import problems
 from loader.doors.openapi import KEY_PATTERN, describe_table, openapi
@@ -62,6 +62,7 @@ _FORMULA = re.compile(r"""(^|[;|\t\r\n])(?=(?:[^\S\t\r\n]|["'])*[=+\-@＝＋－�
 @api.post("/loads/<source>/<table>")
 def post_load(source: str, table: str) -> ResponseReturnValue:
     """Load a body into a table; the receipt says what became of each row."""
+    require("delete" if request.args.get("op") == "delete" else "load", source, table)
     target = _table(source, table)
     if closed := target.closed_to("api"):
         return problem(403, closed)
@@ -173,7 +174,7 @@ def post_undo(load_id: int) -> ResponseReturnValue:
     chosen = _chosen(_UNDO_OPTIONS)
     here = gatehouse()
     contract = here.contract()
-    receipt = _receipt_of(load_id)
+    receipt = _receipt_of(load_id, "undo")
     table = contract.tables.get((receipt.source, receipt.table))
     if table is not None and (closed := table.closed_to("api")):
         return problem(403, closed)
@@ -239,7 +240,7 @@ def get_loads() -> ResponseReturnValue:
     """
     _only((*_FILTERS, "before", "limit", "idempotency_key"))
     query = sa.select(Load.__table__).order_by(Load.load_id.desc())
-    query = _filtered(query, Load, LOAD_STATUSES)
+    query = _filtered(query, Load, LOAD_STATUSES).where(g.who.reads(Load))
     if "before" in request.args:
         query = query.where(Load.load_id < _integer("before"))
     if "idempotency_key" in request.args:
@@ -257,7 +258,8 @@ def _running(connection: sa.Connection) -> list[dict[str, Any]]:
     asked = request.args
     if "before" in asked or asked.get("status", "running") != "running" or not {"status", "idempotency_key"} & {*asked}:
         return []
-    conditions = [
+    conditions = [g.who.reads(Progress)]
+    conditions += [
         (Progress.table_name if name == "table" else Progress.source) == asked[name]
         for name in ("source", "table")
         if name in asked
@@ -286,17 +288,30 @@ def get_load(load_id: int) -> ResponseReturnValue:
     with gatehouse().engine.connect() as connection:
         running = running_load(connection, load_id)  # first: what ends meanwhile is in the ledger
         receipt = read_receipt(connection, load_id)
-    if receipt is None and running is not None:
-        return jsonify(running.receipt().as_dict() | {"progress": running.progress()})
-    return jsonify(_receipt_of(load_id).as_dict() if receipt is None else receipt.as_dict())
+    if receipt is not None:
+        _require_of_load(load_id, "read", receipt.source, receipt.table)
+        return jsonify(receipt.as_dict())
+    if running is None:
+        return problem(404, f"There is no load {load_id}.")
+    _require_of_load(load_id, "read", running.source, running.table)
+    return jsonify(running.receipt().as_dict() | {"progress": running.progress()})
 
 
-def _receipt_of(load_id: int) -> Receipt:
+def _receipt_of(load_id: int, action: str) -> Receipt:
+    """The receipt of a load into a table with which who comes may do this."""
     with gatehouse().engine.connect() as connection:
         receipt = read_receipt(connection, load_id) if load_id < 2**63 else None
     if receipt is None:
         abort(problem(404, f"There is no load {load_id}."))
+    _require_of_load(load_id, action, receipt.source, receipt.table)
     return receipt
+
+
+def _require_of_load(load_id: int, action: str, source: str, table: str) -> None:
+    """A load into a table that who comes may not read is one that there is not."""
+    if not g.who.may("read", source, table):
+        abort(problem(404, f"There is no load {load_id}."))
+    require(action, source, table)
 
 
 @api.get("/rejects")
@@ -323,7 +338,7 @@ def get_rejects_csv() -> ResponseReturnValue:
     """
     _only((*_FILTERS, "load_id", "before"))
     query, engine = _rejects_query(), gatehouse().engine
-    table = gatehouse().contract().tables.get((request.args.get("source", ""), request.args.get("table", "")))
+    table = gatehouse().readable().tables.get((request.args.get("source", ""), request.args.get("table", "")))
     columns = list(table.column_names) if table is not None else []
 
     def lines() -> Iterator[str]:
@@ -364,6 +379,7 @@ def post_replay() -> ResponseReturnValue:
     if ids is not None and not (isinstance(ids, list) and all(type(i) is int and 0 < i < 2**63 for i in ids)):
         return problem(400, f"`reject_ids` is a list of whole numbers from 1 to {2**63 - 1}.")
     query = sa.select(Reject.source, Reject.table_name).distinct().where(Reject.status.in_(["rejected", "waiting"]))
+    query = query.where(g.who.reads(Reject))
     if ids is not None:
         query = query.where(Reject.reject_id.in_(ids))
     elif isinstance(body.get("source"), str) and isinstance(body.get("table"), str):
@@ -374,6 +390,7 @@ def post_replay() -> ResponseReturnValue:
     with here.engine.connect() as connection:
         tables = sorted((row.source, row.table_name) for row in connection.execute(query))
     for key in tables:
+        require("mend", *key)
         if closed := _table(*key).closed_to("api"):
             return problem(403, closed)
     receipts: list[dict[str, Any]] = []
@@ -412,7 +429,7 @@ def _small_json() -> Any:
 def get_tables() -> ResponseReturnValue:
     """The contract: every table."""
     _only(())
-    tables = [describe_table(table) for table in gatehouse().contract()]
+    tables = [describe_table(table) for table in gatehouse().readable()]
     return jsonify({"tables": tables})
 
 
@@ -427,7 +444,7 @@ def get_table(source: str, table: str) -> ResponseReturnValue:
 def get_openapi() -> ResponseReturnValue:
     """This API as an OpenAPI 3.1 document, made from the contract."""
     _only(())
-    return jsonify(openapi(gatehouse().contract()))
+    return jsonify(openapi(gatehouse().readable()))
 
 
 def _table(source: str, name: str) -> Table:
@@ -438,7 +455,7 @@ def _table(source: str, name: str) -> Table:
 
 
 def _rejects_query() -> sa.Select[Any]:
-    query = sa.select(*shown(Reject)).order_by(Reject.reject_id.desc())
+    query = sa.select(*shown(Reject)).order_by(Reject.reject_id.desc()).where(g.who.reads(Reject))
     query = _filtered(query, Reject, REJECT_STATUSES)
     if "load_id" in request.args:
         query = query.where(Reject.load_id == _integer("load_id"))

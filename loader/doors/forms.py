@@ -62,7 +62,7 @@ def new(source: str, table: str) -> ResponseReturnValue:
     target = opened(source, table, "form")
     entry = Entry(first_values(target))
     like = request.args.get("like", "")
-    if like.isascii() and like.isdigit() and len(like) < 19:
+    if g.who.may("read", source, table) and like.isascii() and like.isdigit() and len(like) < 19:
         entry.typed = _values_of(target, int(like)) | entry.typed
     return _page(target, entry)
 
@@ -71,7 +71,7 @@ def new(source: str, table: str) -> ResponseReturnValue:
 def create(source: str, table: str) -> ResponseReturnValue:
     """Judge the row; load it if it may come in, else show the form with what is wrong."""
     target, contract = opened(source, table, "form"), gatehouse().contract()
-    fields = make_fields(target, contract)
+    fields = _fields(target)
     entry = _read(fields, request.form)
     row, unsure = _row(fields, entry)
     origin = _origin(row, request.form.get("nonce", ""))
@@ -97,8 +97,8 @@ def create(source: str, table: str) -> ResponseReturnValue:
 def pick(source: str, table: str, column: str) -> ResponseReturnValue:
     """Rows of a column's parent table that fit ``?q=``: key and words of at most 20, and
     whether a row with that value would wait for its parent."""
-    target, contract = opened(source, table, "form"), gatehouse().contract()
-    found = next((f for f in make_fields(target, contract) if f.column.name == column), None)
+    target = opened(source, table, "form")
+    found = next((f for f in _fields(target) if f.column.name == column), None)
     relationship = target.relationship_of(column)
     if found is None or found.parent is None or relationship is None:
         abort(404, f"{column} is not picked from another table.")
@@ -112,6 +112,11 @@ def pick(source: str, table: str, column: str) -> ResponseReturnValue:
             rows = [same] if same else []
             waits = not same and choices.fits(connection, found.column, words)
     return jsonify({"choices": [vars(row) for row in rows], "waits": waits})
+
+
+def _fields(table: Table) -> list[Field]:
+    """The form's fields; what is picked from a table that who comes may not read is typed."""
+    return make_fields(table, gatehouse().readable())
 
 
 def _read(fields: list[Field], form: MultiDict[str, str]) -> Entry:
@@ -208,8 +213,7 @@ def _note_faults(entry: Entry, receipt: Receipt, unsure: dict[str, str], fields:
 
 
 def _page(table: Table, entry: Entry) -> str:
-    contract = gatehouse().contract()
-    fields = make_fields(table, contract)
+    fields = _fields(table)
     picked: dict[str, str] = {}
     with gatehouse().engine.connect() as connection:
         for each in fields:

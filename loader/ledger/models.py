@@ -10,8 +10,10 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from loader.permissions import ROLES
 
 SCHEMA = "ledger"
 LOAD_STATUSES = ("running", "succeeded", "refused", "failed")
@@ -239,10 +241,14 @@ class User(Base):
     name: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(server_default=sa.text("true"))
+    role: Mapped[str] = mapped_column(server_default=sa.text("'viewer'"))
+    tables: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default=sa.text("'{*}'"))
     #: Raised to end the user's sessions: by a new password, a log-out, a closing.
     session_epoch: Mapped[int] = mapped_column(server_default=sa.text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
     last_login_at: Mapped[datetime | None]
+
+    __table_args__ = (sa.CheckConstraint(_one_of("role", tuple(ROLES)), name="role"),)
 
 
 class FailedLogin(Base):
@@ -270,6 +276,8 @@ class Token(Base):
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     created_by: Mapped[str | None]
+    actions: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default=sa.text("'{read,load}'"))
+    tables: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default=sa.text("'{*}'"))
 
 
 class Build(Base):

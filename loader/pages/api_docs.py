@@ -56,7 +56,7 @@ class Call:
 
 def index() -> ResponseReturnValue:
     """Every call that is the same for all tables, the tables, and what the answers look like."""
-    contract = gatehouse().contract()
+    contract = gatehouse().readable()
     document = openapi(contract)
     own = [call for call in calls(document) if not call.anchor.startswith("load_")]
     tables = [table for table in contract if _path(table.source, table.name) in document["paths"]]

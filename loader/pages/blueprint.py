@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from loader import docs, watch_failure
 from loader.app import API_PREFIX, MAX_BODY_BYTES, gatehouse, is_logged_in
-from loader.contract.model import DOORS
+from loader.contract.model import DOORS, Table
 from loader.ledger import access
 from loader.ledger.models import LOAD_STATUSES, REJECT_STATUSES
 from loader.pages import api_docs, errors, words
@@ -63,6 +63,18 @@ def _shared() -> dict[str, Any]:
     return {"here": request.endpoint if request else None, "doors": DOORS}
 
 
+@pages.app_template_global()
+def can_bring(table: Table, door: str) -> bool:
+    """Whether who is logged in may bring rows into the table by a door, and it is open."""
+    return door in table.doors and g.who.may("load", table.source, table.name)
+
+
+@pages.app_template_global()
+def may_trace() -> bool:
+    """Whether who is logged in may see what rows of marts are made of; not known of while the database is away."""
+    return "who" in g and g.who.reads_all
+
+
 @pages.route("/login", methods=["GET", "POST"])
 def login() -> ResponseReturnValue:
     """Who one is; the same answer whatever does not fit. Who guesses is slowed down."""
@@ -106,16 +118,16 @@ def _own_path(target: str) -> str:
 def overview() -> ResponseReturnValue:
     """For whoever is on call: what arrived, what is stuck, what is late, what was built."""
     here, now = gatehouse(), datetime.now(UTC)
-    contract = here.contract()
+    contract = here.readable()
     with here.engine.connect() as connection:
-        open_rows = kept.kept_back(connection, Masks(contract))
+        open_rows = kept.kept_back(connection, g.who, Masks(contract))
         fresh = arrivals.freshness(connection, contract, now)
         return render_template(
             "overview.html",
             now=now,
             contract=contract,
             notice=here.notice,
-            accepted=arrivals.accepted_since(connection, now - _DAY),
+            accepted=arrivals.accepted_since(connection, g.who, now - _DAY),
             waiting=sum(table.waiting for table in open_rows),
             rejected=sum(table.rejected for table in open_rows),
             late=sum(item.is_late for item in fresh),
@@ -125,7 +137,7 @@ def overview() -> ResponseReturnValue:
             late_tables=[item for item in fresh if item.is_late],
             never_loaded=[item for item in fresh if item.state == "never"],
             in_time=[item for item in fresh if not item.is_late and item.state != "never"],
-            loads=arrivals.latest_loads(connection),
+            loads=arrivals.latest_loads(connection, g.who),
             builds=builds.latest_builds(connection),
             published=builds.published(connection),
             failure=watch_failure.read(here.settings.state_dir),
@@ -137,7 +149,7 @@ def overview() -> ResponseReturnValue:
 @pages.get("/tables")
 def tables() -> ResponseReturnValue:
     """Every table of the contract, by system."""
-    contract = gatehouse().contract()
+    contract = gatehouse().readable()
     with gatehouse().engine.connect() as connection:
         found = sizes.table_sizes(connection, contract)
     in_order = sorted(contract, key=lambda table: table.source)
@@ -161,14 +173,14 @@ def table(source: str, name: str) -> ResponseReturnValue:
             rules=rules_in_words(found, contract),
             size=sizes.table_sizes(connection, [found])[found.id],
             fresh=next(item for item in fresh if item.table is found),
-            loads=arrivals.latest_loads(connection, 10, found),
+            loads=arrivals.latest_loads(connection, g.who, 10, found),
         )
 
 
 @pages.get("/loads")
 def loads() -> ResponseReturnValue:
     """All loads, newest first, 50 a page."""
-    contract = gatehouse().contract()
+    contract = gatehouse().readable()
     chosen = _chosen("table", "status")
     filters = {}
     if "table" in chosen:
@@ -177,7 +189,7 @@ def loads() -> ResponseReturnValue:
         filters["status"] = chosen["status"]
     before = _whole("before")
     with gatehouse().engine.connect() as connection:
-        found = arrivals.latest_loads(connection, arrivals.PAGE + 1, None, filters, before)
+        found = arrivals.latest_loads(connection, g.who, arrivals.PAGE + 1, None, filters, before)
     shown = found[: arrivals.PAGE]
     return render_template(
         "loads.html",
@@ -197,9 +209,9 @@ def load(load_id: int) -> ResponseReturnValue:
     contract = gatehouse().contract()
     with gatehouse().engine.connect() as connection:
         found = receipts.find_load(connection, load_id) if load_id < 2**63 else None
-        if found is None:
+        if found is None or not g.who.may("read", found.source, found.table_name):
             abort(404, f"There is no load {load_id}.")
-        chosen = kept.Filter("all", load_id=load_id)
+        chosen = kept.Filter(g.who, "all", load_id=load_id)
         seq = found.seq if found.accepted else None
         return render_template(
             "load.html",
@@ -209,7 +221,7 @@ def load(load_id: int) -> ResponseReturnValue:
             verdict=verdict_of(found),
             masks=Masks(contract),
             rows=kept.list_rows(connection, chosen, 1, _LISTED),
-            releases=receipts.caused_by(connection, load_id),
+            releases=receipts.caused_by(connection, g.who, load_id),
             arrived=kept.rows_let_in_by(connection, load_id) if found.door in ("release", "replay") else [],
             published=receipts.published_by(connection, seq) if seq is not None else None,
         )
@@ -218,13 +230,13 @@ def load(load_id: int) -> ResponseReturnValue:
 @pages.get("/rejects")
 def rejects() -> ResponseReturnValue:
     """Rows that were not let in, as they came, 20 a page."""
-    contract = gatehouse().contract()
+    contract = gatehouse().readable()
     chosen = _chosen("table", "status", "load")
     status = chosen.get("status", "open")
     if status not in (*REJECT_STATUSES, "open", "all"):
         abort(400, f"There is no status {status}.")
     source, name = _split(chosen["table"]) if "table" in chosen else (None, None)
-    wanted = kept.Filter(status, source, name, _whole("load"))
+    wanted = kept.Filter(g.who, status, source, name, _whole("load"))
     page = _whole("page") or 1
     with gatehouse().engine.connect() as connection:
         total = kept.count_rows(connection, wanted)

@@ -109,7 +109,7 @@ def desk_template(server: Settings) -> str:
             engine = make_engine(replace(server, database=name))
             migrate(engine, read_contract(PROJECT, run / "loader"))
             with engine.begin() as connection:
-                access.set_password(connection, NAME, PASSWORD)
+                access.set_password(connection, NAME, PASSWORD, "admin")
             engine.dispose()
             done.touch()
     return name

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from loader.contract.model import DOORS, Contract, Table
 from loader.ledger.models import Load
+from loader.permissions import Principal
 
 LATEST = 20
 PAGE = 50
@@ -19,26 +20,27 @@ PAGE = 50
 STATES = ("overdue", "late", "never", "on time", "no promise")
 
 
-def accepted_since(connection: Connection, since: datetime) -> int:
-    """Rows let in by loads that ended after ``since``, at whatever door."""
+def accepted_since(connection: Connection, who: Principal, since: datetime) -> int:
+    """Rows let in by loads that ended after ``since``, at whatever door, of tables that they may read."""
     query = sa.select(sa.func.coalesce(sa.func.sum(Load.accepted), 0)).where(
-        Load.status == "succeeded", Load.finished_at > since
+        Load.status == "succeeded", Load.finished_at > since, who.reads(Load)
     )
     return int(connection.execute(query).scalar_one())
 
 
 def latest_loads(
     connection: Connection,
+    who: Principal,
     limit: int = LATEST,
     table: Table | None = None,
     filters: Mapping[str, str] | None = None,
     before: int | None = None,
 ) -> list[sa.Row[Any]]:
-    """The loads begun last, newest first; ``before`` is a ``load_id`` to go on from.
+    """The loads begun last that they may see, newest first; ``before`` is a ``load_id`` to go on from.
 
     ``filters`` may hold ``source``, ``table_name``, ``status`` and ``door``.
     """
-    query = sa.select(Load.__table__).order_by(Load.load_id.desc()).limit(limit)
+    query = sa.select(Load.__table__).where(who.reads(Load)).order_by(Load.load_id.desc()).limit(limit)
     if table is not None:
         query = query.where(Load.source == table.source, Load.table_name == table.name)
     for name, value in (filters or {}).items():

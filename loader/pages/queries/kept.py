@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from loader.ledger.models import Load, Reject, shown
 from loader.pages.masking import Masks
+from loader.permissions import Principal
 
 PAGE = 20
 #: Characters of a value, or of a name that the table does not have, that a page shows.
@@ -56,8 +57,8 @@ class KeptBack:
         return sorted(self.reasons, key=lambda reason: -reason.rows)[:REASONS]
 
 
-def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
-    """Every table with open rows, the most rows first; reasons that look the same are one."""
+def kept_back(connection: Connection, who: Principal, masks: Masks) -> list[KeptBack]:
+    """Every table with open rows that they may see, the most rows first; reasons that look the same are one."""
     query = (
         sa.select(
             Reject.source,
@@ -69,7 +70,7 @@ def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
             sa.func.min(Reject.message),
             sa.func.count(),
         )
-        .where(Reject.status.in_(OPEN))
+        .where(Reject.status.in_(OPEN), who.reads(Reject))
         .group_by(Reject.source, Reject.table_name, Reject.status, Reject.rule, Reject.column_name)
     )
     found: dict[tuple[str, str], KeptBack] = {}
@@ -87,14 +88,16 @@ def kept_back(connection: Connection, masks: Masks) -> list[KeptBack]:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows to list; ``status`` is ``open``, ``all`` or one of the ledger's."""
+    """Which rows to list, of those that ``who`` may see; ``status`` is ``open``, ``all`` or one of the ledger's."""
 
+    who: Principal
     status: str = "open"
     source: str | None = None
     table: str | None = None
     load_id: int | None = None
 
     def apply(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        query = query.where(self.who.reads(Reject))
         if self.status == "open":
             query = query.where(Reject.status.in_(OPEN))
         elif self.status != "all":

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from loader.ledger.models import Build, Load
+from loader.permissions import Principal
 
 _CAUSED = 100
 
@@ -18,11 +19,10 @@ def find_load(connection: Connection, load_id: int) -> sa.Row[Any] | None:
     return connection.execute(sa.select(Load.__table__).where(Load.load_id == load_id)).first()
 
 
-def caused_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
-    """The loads by which rows came in that had waited for what this load brought."""
-    query = (
-        sa.select(Load.__table__).where(Load.cause_load_id == load_id, Load.door == "release").order_by(Load.load_id)
-    )
+def caused_by(connection: Connection, who: Principal, load_id: int) -> list[sa.Row[Any]]:
+    """The loads by which rows came in that had waited for what this load brought, of those that they may see."""
+    is_release = (Load.cause_load_id == load_id, Load.door == "release", who.reads(Load))
+    query = sa.select(Load.__table__).where(*is_release).order_by(Load.load_id)
     return list(connection.execute(query.limit(_CAUSED)))
 
 
