@@ -143,7 +143,7 @@ def test_its_api_takes_and_refuses_arrays(library: Library) -> None:
 
 def test_its_form_takes_an_array(library: Library) -> None:
     password = subprocess.run(
-        [str(Path(sys.executable).with_name("loader")), "user", "add", "reader", "--password-stdin"],
+        [str(Path(sys.executable).with_name("loader")), "user", "add", "reader", "--role", "clerk", "--password-stdin"],
         input="a long enough password\n", text=True, capture_output=True, check=False, cwd=library.settings.project_dir,
         env=dict(os.environ) | library.settings.environment(),
     )  # fmt: skip

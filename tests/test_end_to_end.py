@@ -351,7 +351,7 @@ def test_one_changed_line_changes_form_document_verdict_and_test(
         "updated_at": "2017-01-01T00:00:00Z",
     }  # fmt: skip
     with engine.begin() as connection:
-        access.set_password(connection, NAME, PASSWORD)
+        access.set_password(connection, NAME, PASSWORD, "clerk")
     before = seen(here, engine, row)
     assert before == (False, False, "rejected")
     with pytest.raises(AssertionError, match="accepted_values"):

@@ -93,7 +93,7 @@ CALLS: dict[str, Schema] = {
                 ),
                 "201": answer("Undone", named("Undone"), Location=LOCATION),
                 **problems({
-                    "403": "The contract opens no door for the API",
+                    "403": "The token may not do this, or the contract opens no door for the API",
                     "404": "There is no such load",
                     "409": "It can't be undone, or rows of other loads stand under its rows; says which",
                     "503": "The database ended it, or another load into the table runs",
@@ -125,7 +125,7 @@ CALLS: dict[str, Schema] = {
                 "200": answer("A receipt for each table", shape({"receipts": many(named("Receipt"))})),
                 **problems({
                     "400": "The body is not as stated",
-                    "403": "The contract opens no door for the API",
+                    "403": "The token may not do this, or the contract opens no door for the API",
                     "404": "The contract has no such table any more",
                     "413": "The body is larger than 1 MB",
                     "503": "The database ended it; `receipts` are those of the tables before",

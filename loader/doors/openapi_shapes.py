@@ -219,6 +219,7 @@ def problems(answers: dict[str, str]) -> dict[str, Schema]:
     words = {
         "400": "The address or a parameter is not as stated",
         "401": "No valid token",
+        "403": "The token may not do this",
         "503": "The database does not answer, or there is no contract; nothing was stored",
     } | answers
     return {status: problem(text, status) for status, text in sorted(words.items())}
