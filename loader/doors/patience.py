@@ -1,8 +1,8 @@
 """How long a request may wait for a load into the same table to end.
 
-A thread that waits for a table answers nobody else. So only some requests of a process wait as
-long as they would like to; while these wait, every other one is told soon to come again, and
-threads stay free for what needs no table.
+A thread that loads, or waits for a table, answers nobody else. So only some requests of a process
+wait as long as they would like to; while these load or wait, every other one is told soon to come
+again, and threads stay free for what needs no table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Requests of one process that may wait at their leisure: half of the threads of a worker.
+#: Requests of one process that may load and wait at their leisure: half of the threads of a worker.
 SEATS = 4
 #: How long all others wait, and the least that anybody does, in seconds.
 HURRIED_SECONDS = 0.5
