@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -160,6 +162,84 @@ def test_a_row_wider_than_a_batch_comes_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(parquet_decoder, "_BATCH_BYTES", 100, raising=False)
     batches = [*ParquetDecoder(BytesIO(parquet({"id": [1, 2], "word": [_LONG] * 2})), CONTRACT.table("lab", "notes"))]
     assert [batch.rows.num_rows for batch in batches] == [1, 1]
+
+
+def one_list(values: pa.Array) -> pa.Array:
+    """A column of one row that holds them all."""
+    return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+
+
+def repeated(text: str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pa.nulls(300_000, pa.int8()), "the lists of the Parquet file hold 299,999 values in"),
+        (lambda: pa.nulls(6_000_000, pa.int8()), "a row group hold 5,999,999 values, which take more than 48 MB"),
+        (lambda: pa.array([b"x" * 4000] * 20_000, pa.binary(4000)), "hold 19,999 values, which take more than 48 MB"),
+    ],
+    ids=["values", "bytes", "fixed"],
+)
+def test_values_of_a_list_that_take_no_room_are_not_counted_without_end(
+    make: Callable[[], pa.Array], message: str
+) -> None:
+    body = parquet({"id": [1], "word": one_list(make())}, compression="zstd", store_schema=False)
+    assert len(body) < 40_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(ReadFailure, match=message):
+        ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes"))
+    assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: one_list(repeated(_LONG, 2000)),
+        lambda: one_list(pa.array([""] * 110_000)),
+        lambda: pa.array([{"a": ["x"] * 60_000, "b": [1] * 60_000}]),
+        lambda: pa.array(["x" * (5 << 20)]),
+    ],
+    ids=["a text again and again", "empty texts", "a struct", "one text"],
+)
+def test_a_row_wider_than_a_record_is_refused_with_its_number(make: Callable[[], pa.Array]) -> None:
+    row = make()
+    column = pa.chunked_array([pa.nulls(2, row.type), row, pa.nulls(1, row.type)])
+    body = parquet({"id": [1, 2, 3, 4], "word": column}, compression="zstd", store_schema=False)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ReadFailure, match="row 3 takes more than 4 MB: it is no record of a table; shorten its"):
+            decode("parquet", body)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_row_is_measured_by_its_own_values_not_by_the_widest_of_all() -> None:
+    lists = [["a"] * 2000, [_LONG], None, ["b", None]]
+    maps = pa.array([[("k", _LONG)], [], None, [("k", "v")] * 2000], pa.map_(pa.string(), pa.string()))
+    rows, _ = decode("parquet", parquet({"id": [1, 2, 3, 4], "word": lists}))
+    assert [row["word"] and json.loads(row["word"]) for row in rows] == lists
+    rows, _ = decode("parquet", parquet({"id": [1, 2, 3, 4], "word": maps}))
+    assert [row["word"] and len(json.loads(row["word"])) for row in rows] == [1, 0, None, 2000]
+
+
+def test_a_value_of_fixed_length_is_read_as_often_as_a_batch_may_hold_it() -> None:
+    body = parquet({"id": [*range(20_000)], "word": pa.array([b"x" * 4000] * 20_000, pa.binary(4000))})
+    assert len(body) < 1 << 20
+    before, seen = pa.total_allocated_bytes(), 0
+    for batch in ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes")):
+        assert batch.rows.nbytes <= 33 << 20
+        assert pa.total_allocated_bytes() - before < 140 << 20, "80 MB would be one column of one batch"
+        seen += batch.rows.num_rows
+    assert seen == 20_000
+
+
+def test_a_length_that_no_type_needs_is_refused_before_it_is_read() -> None:
+    body = parquet({"id": [1, 2], "word": pa.array([b"x" * 100_000] * 2, pa.binary(100_000))})
+    with pytest.raises(ReadFailure, match=r"the column 'word' has values of 100,000 bytes each.*; write it as text"):
+        ParquetDecoder(BytesIO(body), CONTRACT.table("lab", "notes"))
 
 
 @pytest.mark.parametrize(

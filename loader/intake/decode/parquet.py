@@ -16,11 +16,19 @@ from loader.contract.types import DataType
 from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
 from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
-from loader.intake.decode.width import row_width
+from loader.intake.decode.width import row_width, total_widths
 
 _ROWS = 65_536
 #: Rows times the widest value of each column: what one batch may take as text.
 _BATCH_BYTES = 32 << 20
+#: A row wider than this is not one record of a table.
+_ROW_BYTES = 4 << 20
+#: Values of fixed length that are longer stand for no type of a contract; a decimal takes 32 bytes at most.
+_LONGEST_FIXED = 4096
+#: What the values of a row group's lists may take: they may all be one row's, which Arrow reads at once.
+_LIST_BYTES = 48 << 20
+#: Bytes of a number, or of a text's place in its dictionary; and what goes with a value of a list.
+_NUMBER, _LEVELS = 8, 4
 #: Arrow keeps the different texts of a row group until its end: what these may take.
 _GROUP_BYTES = 256 << 20
 #: Up to here it does not count how few bytes the rows take.
@@ -48,6 +56,7 @@ class ParquetDecoder:
         self.columns = check_columns(table, names)
         self._types = [table.column(name).type for name in self.columns]
         _check_expansion(whole.metadata, size_of(stream))
+        _check_values(whole.metadata, size_of(stream))
         try:
             # a value that a small file repeats a million times is then held once
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
@@ -66,6 +75,8 @@ class ParquetDecoder:
                 for column in rows.columns:
                     _check_indices(column)
                 width = sum(row_width(column) for column in rows.columns)
+                if width > _ROW_BYTES:
+                    _check_rows(rows, last)
                 step = max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
                 for start in range(0, rows.num_rows, step):
                     piece = rows.slice(start, step)
@@ -83,6 +94,8 @@ class ParquetDecoder:
         """Rows to read at once, of which values that differ stay within the batch's bytes."""
         groups = (self._file.metadata.row_group(index) for index in range(self._file.metadata.num_row_groups))
         width = max((group.total_byte_size // group.num_rows for group in groups if group.num_rows > 0), default=0)
+        # a value that all rows share takes no room in the file, and its own for each row once it is read
+        width = max(width, sum(_value_widths(self._file.metadata)))
         return max(1, min(_ROWS, _BATCH_BYTES // max(1, width)))
 
 
@@ -104,6 +117,46 @@ def _check_expansion(metadata: pq.FileMetaData, size: int) -> None:
                     f"the column {column.path_in_schema[:80]!r} unpacks to more than {MOST_TIMES} times its size, as "
                     "no table does; if it is one, write it without compression, or in smaller row groups"
                 )
+
+
+def _check_values(metadata: pq.FileMetaData, size: int) -> None:
+    """Raises :class:`ReadFailure` for values that take little room in the file, and much once they are read."""
+    widths = _value_widths(metadata)
+    for index, width in enumerate(widths):
+        if width > _LONGEST_FIXED:
+            raise ReadFailure(
+                f"the column {metadata.schema.column(index).path[:80]!r} has values of {width:,} bytes each, as no "
+                "type of a table has; write it as text, whose length is free"
+            )
+    total = 0
+    for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
+        values = [max(0, group.column(index).num_values - group.num_rows) for index in range(group.num_columns)]
+        if sum(count * (_LEVELS + width) for count, width in zip(values, widths, strict=True)) > _LIST_BYTES:
+            raise ReadFailure(
+                f"the lists of a row group hold {sum(values):,} values, which take more than {_LIST_BYTES >> 20} MB; "
+                "write the file in smaller row groups"
+            )
+        total += sum(values)
+    if total > max(_FREE_ROWS, MOST_TIMES * size):
+        raise ReadFailure(
+            f"the lists of the Parquet file hold {total:,} values in {size:,} bytes, as no table's do; load it in parts"
+        )
+
+
+def _value_widths(metadata: pq.FileMetaData) -> list[int]:
+    """The bytes that a value of each column takes once it is read, without those of free length."""
+    columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
+    return [max(_NUMBER, column.length) for column in columns]
+
+
+def _check_rows(rows: pa.RecordBatch, last: int) -> None:
+    """Raises :class:`ReadFailure` for a row wider than a record may be; ``last`` is the number before the first."""
+    place = pc.index(pc.greater(total_widths(rows.columns, rows.num_rows), _ROW_BYTES), True).as_py()
+    if place >= 0:
+        raise ReadFailure(
+            f"row {last + 1 + place} takes more than {_ROW_BYTES >> 20} MB: it is no record of a table; "
+            "shorten its texts and lists, or leave it out"
+        )
 
 
 def _texts(file: pq.ParquetFile) -> list[str]:
