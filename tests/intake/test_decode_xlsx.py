@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -275,6 +276,54 @@ def test_parts_that_are_named_again_and_again_are_read_once(monkeypatch: pytest.
     with pytest.raises(ReadFailure, match="is empty"):
         decode("xlsx", book)
     assert (len(opened), len(read)) == (1, 1)
+
+
+LONG = "x" * 301
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (by_hand("", more_sheets=f'<sheet name="{LONG}" r:id="1"/>'), "the name of sheet 2 has more than 300"),
+        (
+            by_hand("", more_relations=f'<Relationship Id="{LONG}" Type="{LINK}/worksheet" Target="a"/>'),
+            "the id in xl/_rels/workbook.xml.rels has more than 300",
+        ),
+        (
+            by_hand("", more_relations=f'<Relationship Id="9" Type="{LINK}/worksheet" Target="{LONG}"/>'),
+            "the target in xl/_rels/workbook.xml.rels has more than 300",
+        ),
+        (
+            by_hand("", styles=f'<numFmts><numFmt numFmtId="{"1" * 21}" formatCode="0"/></numFmts>'),
+            "the number of a format in xl/styles.xml has more than 20",
+        ),
+        (by_hand(f"<{LONG}/>"), "the name of an element or attribute in xl/worksheets/sheet1.xml has more than 300"),
+        (by_hand(f'<row {LONG}="1"/>'), "the name of an element or attribute in xl/worksheets/sheet1.xml has more"),
+        (by_hand(f'<row xmlns:{LONG}="a"/>'), "the prefix in xl/worksheets/sheet1.xml has more than 300"),
+        (by_hand(f'<row xmlns="{LONG}"/>'), "the namespace in xl/worksheets/sheet1.xml has more than 300"),
+    ],
+    ids=["sheet", "id", "target", "format", "element", "attribute", "prefix", "namespace"],
+)  # fmt: skip
+def test_a_name_that_is_kept_has_a_bound(body: bytes, words: str) -> None:
+    with pytest.raises(ReadFailure, match=f"{words}.* characters, as Excel writes none; shorten it, or save"):
+        decode("xlsx", body)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda n: f"<a{n}/>", "1,000 different names of elements and attributes"),
+        (lambda n: f'<row a{n}="1"/>', "1,000 different names of elements and attributes"),
+        (lambda n: f'<row xmlns:a{n}="a"/>', "100 different prefixes"),
+        (lambda n: f'<a{n}:row xmlns:a{n}="a"/>', "100 different prefixes"),
+    ],
+    ids=["elements", "attributes", "prefixes", "prefixes of one name"],
+)
+def test_names_that_the_parser_keeps_have_a_bound(make: Callable[[int], str], words: str) -> None:
+    read_to_end = by_hand(inline(HEADER, ["1", "a"]) + "".join(make(n % 50) for n in range(2000)))
+    assert len(decode("xlsx", read_to_end)[0]) == 1
+    with pytest.raises(ReadFailure, match=f"sheet1.xml has more than {words}, as Excel writes none; save the sheet"):
+        decode("xlsx", by_hand(inline(HEADER, ["1", "a"]) + "".join(map(make, range(1001)))))
 
 
 def test_all_parts_together_may_unpack_to_so_much(monkeypatch: pytest.MonkeyPatch) -> None:

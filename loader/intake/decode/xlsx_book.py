@@ -21,7 +21,15 @@ _PIECE = 1 << 16
 #: Elements inside each other; a sheet has six.
 _DEEPEST = 64
 #: Bytes that may go by without an element or a text: one tag, say.
-_LONGEST_TAG = 4 << 20
+_LONGEST_TAG = 1 << 20
+#: Characters of a name or path that is kept; Excel's own sheets have 31 at most.
+_LONGEST_NAME = 300
+#: Characters of a number.
+_LONGEST_NUMBER = 20
+#: Different names of elements and attributes in one part, which the parser keeps; a sheet has some dozens.
+_MOST_NAMES = 1_000
+#: Different prefixes in one part, each of which may stand before any name.
+_MOST_PREFIXES = 100
 #: Characters of one cell or one row.
 LONGEST_TEXT = 4 << 20
 _MOST_TEXTS = 10_000_000
@@ -62,6 +70,8 @@ class Xml:
         self._start, self._end, self._data = start, end, data
         self._depth = 0
         self._quiet = 0
+        self._names: set[str] = set()
+        self._prefixes: set[str | None] = set()
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.buffer_size = 1 << 15
@@ -69,6 +79,7 @@ class Xml:
         parser.EndElementHandler = self._on_end
         parser.CharacterDataHandler = self._on_data
         parser.StartDoctypeDeclHandler = self._on_doctype
+        parser.StartNamespaceDeclHandler = self._on_prefix
         self._parser = parser
 
     def read(self) -> bool:
@@ -88,7 +99,29 @@ class Xml:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise ReadFailure(f"the Excel file can't be read: {self._what} is nested too deeply")
+        if name not in self._names or not attributes.keys() <= self._names:
+            self._learn(name, *attributes)
         self._start(name.rpartition("}")[2], attributes)
+
+    def _learn(self, *names: str) -> None:
+        for name in names:
+            short(name, f"name of an element or attribute in {self._what}")
+        self._names.update(names)
+        if len(self._names) > _MOST_NAMES:
+            raise ReadFailure(
+                f"the Excel file can't be read: {self._what} has more than {_MOST_NAMES:,} different names of elements "
+                "and attributes, as Excel writes none; save the sheet as .csv"
+            )
+
+    def _on_prefix(self, prefix: str | None, place: str) -> None:
+        short(prefix or "", f"prefix in {self._what}")
+        short(place or "", f"namespace in {self._what}")
+        self._prefixes.add(prefix)
+        if len(self._prefixes) > _MOST_PREFIXES:
+            raise ReadFailure(
+                f"the Excel file can't be read: {self._what} has more than {_MOST_PREFIXES} different prefixes, "
+                "as Excel writes none; save the sheet as .csv"
+            )
 
     def _on_end(self, name: str) -> None:
         self._quiet = 0
@@ -153,16 +186,17 @@ class Book:
     def _relations(self, path: str, kind: str) -> dict[str, str]:
         """Of a part, by their ids, the parts of one kind that it refers to."""
         folder, name = posixpath.split(path)
+        relations = str(PurePosixPath(folder) / "_rels" / f"{name}.rels")
         found: dict[str, str] = {}
 
         def start(name: str, attributes: dict[str, str]) -> None:
             if name == "Relationship" and attributes.get("Type", "").endswith("/" + kind):
-                target = attributes.get("Target", "")
+                target = short(attributes.get("Target", ""), f"target in {relations}")
+                own = short(attributes.get("Id", ""), f"id in {relations}")
                 whole = target[1:] if target.startswith("/") else posixpath.join(folder, target)
                 if len(found) < _MOST_SHEETS:
-                    found[attributes.get("Id", "")] = posixpath.normpath(whole)
+                    found[own] = posixpath.normpath(whole)
 
-        relations = str(PurePosixPath(folder) / "_rels" / f"{name}.rels")
         if relations.lower() in self._members:
             self._each(relations, start)
         return found
@@ -177,7 +211,8 @@ class Book:
                 own = next((value for key, value in attributes.items() if key.endswith("}id")), "")
                 if own in paths:
                     is_shown = attributes.get("state", "visible") == "visible"
-                    self.sheets.append(Sheet(attributes.get("name", ""), paths[own], is_shown))
+                    called = short(attributes.get("name", ""), f"name of sheet {len(self.sheets) + 1}")
+                    self.sheets.append(Sheet(called, paths[own], is_shown))
 
         self._each(path, start)
 
@@ -188,7 +223,8 @@ class Book:
         def start(name: str, attributes: dict[str, str]) -> None:
             within.append(name)
             if name == "numFmt" and len(own) < _MOST_STYLES:
-                own[attributes.get("numFmtId", "")] = kind_of_format(attributes.get("formatCode", ""))
+                number = short(attributes.get("numFmtId", ""), f"number of a format in {path}", _LONGEST_NUMBER)
+                own[number] = kind_of_format(attributes.get("formatCode", ""))
             elif name == "xf" and within[-2:-1] == ["cellXfs"] and len(self.styles) < _MOST_STYLES:
                 number = attributes.get("numFmtId", "0")
                 self.styles.append(own[number] if number in own else _own_kind(number))
@@ -263,6 +299,16 @@ class Texts:
                 self._cache.clear()
             self._cache[number] = text
         return text
+
+
+def short(text: str, what: str, most: int = _LONGEST_NAME) -> str:
+    """``text``, which is kept; raises :class:`ReadFailure` for more than ``most`` characters."""
+    if len(text) > most:
+        raise ReadFailure(
+            f"the Excel file can't be read: the {what} has more than {most} characters, as Excel writes none; "
+            "shorten it, or save the sheet as .csv"
+        )
+    return text
 
 
 def unescaped(text: str) -> str:
