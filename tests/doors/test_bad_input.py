@@ -72,6 +72,11 @@ def page_bomb() -> bytes:
     return parquet({"team_id": pa.repeat(pa.scalar(0), 10_000_000)}, compression="zstd", use_dictionary=False, **whole)
 
 
+def list_bomb() -> bytes:
+    nulls = pa.ListArray.from_arrays(pa.array([0, 20_000_000], pa.int32()), pa.nulls(20_000_000, pa.int8()))
+    return parquet({"team_id": [1], "name": nulls}, compression="zstd", store_schema=False)
+
+
 def entity_bomb() -> bytes:
     doctype = "<!DOCTYPE w [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
     return zipped({"_rels/.rels": f"{doctype}<r>&b;</r>"})
@@ -130,6 +135,12 @@ BAD = [
     Bad("a bomb", "bomb.csv.gz", lambda: gzip.compress(HEADER + LONG * 10_000)),
     Bad("a bomb", "bomb.zip", lambda: zipped({"a.csv": HEADER + LONG * 10_000})),
     Bad("a bomb", "bomb.parquet", page_bomb),
+    Bad("a bomb: 20,000,000 nulls in a list", "list.parquet", list_bomb),
+    Bad("a bomb: values of a fixed length of 100,000", "fixed.parquet", lambda: parquet(
+        {"team_id": [*range(1000)], "name": pa.array([b"x" * 100_000] * 1000, pa.binary(100_000))})),
+    Bad("a bomb of 10,000 names", "names.xlsx", bytes_of(by_hand("".join(f"<a{n}/>" for n in range(10_000))))),
+    Bad("a bomb of a sheet's name", "sheet_name.xlsx", lambda: by_hand(
+        "", more_sheets=f'<sheet name="{"x" * 500_000}" r:id="1"/>')),
     Bad("a bomb of entities", "bomb.xlsx", entity_bomb),
     Bad("a zip in a zip", "nested.zip", bytes_of(zipped({"a.zip": zipped({"a.csv": HEADER})}))),
     Bad("a zip of two files", "two.zip", bytes_of(zipped({"a.csv": HEADER, "b.csv": HEADER}))),
