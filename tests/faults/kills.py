@@ -79,7 +79,7 @@ def hang_up(place: Place, random: Random) -> str:
     upload = Upload(place, body)
     head = "".join(f"{name}: {value}\r\n" for name, value in upload.headers().items())
     sent = f"POST /api/v1/loads/lab/{body.table} HTTP/1.1\r\nHost: loader\r\n{head}\r\n".encode() + body.content
-    is_whole = random.random() < 0.25
+    is_whole = random.random() < 0.5
     with socket.create_connection(("127.0.0.1", place.webs[0].port), timeout=60) as client:
         client.sendall(sent if is_whole else sent[: random.randrange(1, len(sent))])
         time.sleep(random.uniform(0, 0.05))
