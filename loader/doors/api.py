@@ -20,6 +20,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from loader.app import gatehouse, require
 from loader.contract.model import Table
 from loader.doors import problems
+from loader.doors.error_sheet import cell
 from loader.doors.openapi import KEY_PATTERN, describe_table, openapi
 from loader.doors.patience import patience
 from loader.doors.problems import problem
@@ -51,12 +52,6 @@ _MAX_REPLAY = 1 << 20
 #: Characters of kept rows after which a list of them ends before its limit.
 _ANSWER_SIZE = 8 << 20
 _KEY = re.compile(KEY_PATTERN)
-#: Where a spreadsheet may begin to read a formula: at the start of a cell, behind any white space,
-#: and behind each sign at which it may cut the cell in two, since the reader's own separator is
-#: not known and quotes don't hold against another one. Full-width signs count in some languages.
-#: Nor do quotation marks before the sign: such a reader takes them away. A break nearer to the sign
-#: is such a place itself, so none is looked beyond.
-_FORMULA = re.compile(r"""(^|[;|\t\r\n])(?=(?:[^\S\t\r\n]|["'])*[=+\-@＝＋－＠])|(^)(?=[\t\r])""")
 
 
 @api.post("/loads/<source>/<table>")
@@ -345,12 +340,12 @@ def get_rejects_csv() -> ResponseReturnValue:
         out = io.StringIO()
         writer = csv.writer(out, quoting=csv.QUOTE_ALL)
         names = ["reject_id", "load_id", "row", "source", "table_name", "status", "column_name", "rule", "message"]
-        writer.writerow([*names, *(map(_cell, columns)), "as_it_came"])
+        writer.writerow([*names, *(map(cell, columns)), "as_it_came"])
         with engine.connect().execution_options(yield_per=1000) as connection:
             for row in connection.execute(query).mappings():
                 own = {name: value for name, value in row["payload"].items() if name in columns}
                 rest = {name: value for name, value in row["payload"].items() if name not in columns}
-                writer.writerow([_cell(value) for value in (*(row[n] for n in names), *map(own.get, columns), rest)])
+                writer.writerow([cell(value) for value in (*(row[n] for n in names), *map(own.get, columns), rest)])
                 yield out.getvalue()
                 out.seek(0)
                 out.truncate()
@@ -492,10 +487,3 @@ def _own_key(load: dict[str, Any]) -> dict[str, Any]:
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()}
-
-
-def _cell(value: Any) -> str:
-    """Text of a cell; what a spreadsheet would run as a formula is led by an apostrophe."""
-    if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False) if value else ""
-    return _FORMULA.sub(r"\1'", "" if value is None else str(value))

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from loader.doors import api
+from loader.doors.error_sheet import cell
 from loader.ledger import access, loads
 from tests.pages.desk import TICKET, Desk
 
@@ -422,10 +423,10 @@ def test_a_database_that_goes_away_is_a_503_and_nothing_is_loaded(
 
 def test_line_breaks_without_end_hold_up_no_error_sheet() -> None:
     breaks = "\n" * 1_000_000  # else it would take hours
-    assert api._cell(breaks) == breaks
-    assert api._cell(breaks + "=1+1") == breaks + "'=1+1"
-    assert api._cell(breaks.replace("\n", '"') + "x")[-1] == "x"
-    assert api._cell("a\t  =1") == "a\t'  =1"
+    assert cell(breaks) == breaks
+    assert cell(breaks + "=1+1") == breaks + "'=1+1"
+    assert cell(breaks.replace("\n", '"') + "x")[-1] == "x"
+    assert cell("a\t  =1") == "a\t'  =1"
 
 
 def test_a_list_of_kept_rows_ends_before_it_is_too_large(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
