@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 
 from loader.app import ANYBODY, EVERYTHING, IN_VIEW, NEEDS, OPEN_ENDPOINTS
 from loader.ledger import access
+from loader.pages.queries.arrivals import accepted_since
+from loader.pages.queries.receipts import caused_by
 from loader.permissions import ACTIONS, ALL_TABLES, ROLES, Principal
 from tests.pages.desk import TICKET, Desk, desk, desk_template, words
 
@@ -205,3 +207,14 @@ def test_a_pattern_names_all_tables_those_of_a_system_or_one(pattern: str, names
     tables = {"a": ("erp", "orders"), "b": ("erp", "lines"), "c": ("crm", "orders"), "d": ("erp.orders", "x")}
     assert "".join(name for name, key in tables.items() if who.may("read", *key)) == names
     assert not any(who.may("load", *key) for key in tables.values())
+
+
+def test_counts_and_releases_are_of_what_one_may_read(desk: Desk) -> None:
+    assert desk.load(OTHER, TICKET).waiting == 1
+    parent = desk.load(OWN, {"team_id": 7, "name": "A"})
+    since = datetime.now(UTC) - timedelta(days=1)
+    with desk.engine.connect() as connection:
+        for tables, rows, releases in ((ALL_TABLES, 2, 1), ((f"desk.{OWN}",), 1, 0)):
+            who = Principal("x", frozenset({"read"}), tables)
+            assert accepted_since(connection, who, since) == rows
+            assert len(caused_by(connection, who, parent.load_id or 0)) == releases
