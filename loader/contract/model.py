@@ -158,6 +158,11 @@ class Table:
         return f"The contract opens no door for {_DOORS[door]} to {self.id}."
 
     @property
+    def ordered_by_arrival(self) -> bool:
+        """Whether nothing but their arrival orders the versions of a key."""
+        return self.load == "versions" and self.valid_from is None
+
+    @property
     def mirror(self) -> str:
         """The quoted relation that holds the current rows."""
         return f"{identifier(self.schema)}.{identifier(self.identifier)}"

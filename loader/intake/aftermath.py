@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from loader.contract.model import Contract, Relationship, Table
 from loader.contract.types import literal
 from loader.intake import lineage, parents
+from loader.intake.pending import key_digest
 from loader.intake.receipt import Receipt
 from loader.intake.sql import equal, fetch, listed, run
 from loader.ledger import loads
@@ -197,11 +198,11 @@ class Aftermath:
         texts = ", ".join(f"{column.type.written(f'm.{column.sql}')} as {column.sql}" for column in table.columns)
         self._run(
             "insert into ledger.rejects (load_id, row, source, table_name, status, rule, column_name, message, "
-            "faults, payload, first_load_id, first_row, awaits) "
+            "faults, payload, first_load_id, first_row, awaits, key_digest) "
             f"select {load_id}, m._number, {literal(table.source)}, {literal(table.name)}, 'waiting', "
             "f.faults -> 0 ->> 'rule', f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
             f"coalesce(m._payload, (select to_jsonb(t) from (select {texts}) as t)), m._first_load_id, m._first_row, "
-            "f.awaits from pg_temp.moved as m inner join "
+            f"f.awaits, {key_digest(table, lambda column: f'm.{column.sql}')} from pg_temp.moved as m inner join "
             "(select _number, jsonb_agg(fault order by place) as faults, "
             "(array_agg(awaits order by place) filter (where awaits is not null))[1] as awaits "
             f"from ({faults}) as missing group by _number) as f "

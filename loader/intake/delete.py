@@ -17,6 +17,7 @@ from loader.contract.types import literal
 from loader.intake import lineage, parents
 from loader.intake.aftermath import Aftermath, key_text, lost
 from loader.intake.judge import fault, judge_rows
+from loader.intake.pending import from_payload, pending
 from loader.intake.receipt import Receipt
 from loader.intake.settle import Arrival, Options, count, keep_rejects, lock, make_receipt, refuse_all, release
 from loader.intake.sql import equal, listed, run
@@ -55,9 +56,10 @@ def settle_deletes(
     before = connection.begin_nested()
     run(connection, "create temp table rest on commit drop as select _row from pg_temp.landing")
     judge_rows(connection, _keys_only(table))
-    _rank(connection, table, load_id)
+    _rank(connection, table)
     if options.cascade is None:
         _refuse_parents(connection, contract, table)
+    _find_repeats(connection, table, load_id)
     _write(connection, table, load_id)
     aftermath = Aftermath(connection, contract, table, load_id)
     aftermath.take_away(table, "deleted", f"({_VERSION}) in (select _load_id, _row from pg_temp.leaving)")
@@ -68,7 +70,7 @@ def settle_deletes(
         refuse_all(connection, before)
     else:
         before.commit()
-    keep_rejects(connection, table, load_id)
+    keep_rejects(connection, table, load_id, may_come_in=False)
     receipt = make_receipt(connection, contract, _keys_only(table), load_id, origin.door, status, arrival.received)
     receipt = replace(receipt, format=origin.format)
     loads.close_load(connection, receipt)
@@ -99,7 +101,7 @@ def _keys_only(table: Table) -> Table:
     )  # fmt: skip
 
 
-def _rank(connection: Connection, table: Table, load_id: int) -> None:
+def _rank(connection: Connection, table: Table) -> None:
     """``ruling``: each delete with its place in the order, ``_valid``; and the verdicts that follow.
 
     Without ``valid_from`` a delete's place is its arrival, and ``_valid`` is 0 for all.
@@ -135,26 +137,32 @@ def _rank(connection: Connection, table: Table, load_id: int) -> None:
         f"insert into pg_temp.fault select _row, 'rejected', jsonb_build_array({unknown}) "
         "from pg_temp.ruling where _valid is null",
     )
-    run(
-        connection,
-        "insert into pg_temp.repeated select _row from (select _row, _new, "
-        "lag(_gone) over w and lag(_valid) over w = _valid as _repeats from ("
-        f"select {key}, _valid, _first_load_id, _first_row, _gone, false as _new, null::bigint as _row "
-        f"from pg_temp.known union all select {key}, _valid, {load_id}, _row, true, true, _row "
-        "from pg_temp.ruling where _valid is not null) as v "
-        f"window w as (partition by {key} order by _valid, _first_load_id, _first_row)) as v "
-        "where _new and _repeats",
-    )
-    run(
-        connection,
-        "delete from pg_temp.ruling where _valid is null or _row in (select _row from pg_temp.repeated)",
-    )
+    run(connection, "delete from pg_temp.ruling where _valid is null")
     run(
         connection,
         f"create temp table leaving on commit drop as select m.* from {table.mirror} as m "
         f"where exists (select 1 from pg_temp.ruling as r where {equal(table.primary_key, 'r', 'm')} "
         f"and {_outranks(table)})",
     )
+
+
+def _find_repeats(connection: Connection, table: Table, load_id: int) -> None:
+    """Of the deletes in ``ruling``, which nobody refuses, those whose key is gone already by the one just before."""
+    key = listed(table.primary_key)
+    known = f"select {key}, _valid, _first_load_id, _first_row, _gone, false as _new, null::bigint as _row "
+    others = f"{known} from pg_temp.known"
+    if table.ordered_by_arrival:
+        others += f" union all select {key}, 0, _first_load_id, _first_row, false, false, null "
+        others += f"from ({pending(table, 'pg_temp.named')}) as p"
+    run(
+        connection,
+        "insert into pg_temp.repeated select _row from (select _row, _new, "
+        "lag(_gone) over w and lag(_valid) over w = _valid as _repeats from ("
+        f"{others} union all select {key}, _valid, {load_id}, _row, true, true, _row from pg_temp.ruling) as v "
+        f"window w as (partition by {key} order by _valid, _first_load_id, _first_row, _gone)) as v "
+        "where _new and _repeats",
+    )
+    run(connection, "delete from pg_temp.ruling where _row in (select _row from pg_temp.repeated)")
 
 
 def _outranks(table: Table) -> str:
@@ -165,7 +173,7 @@ def _outranks(table: Table) -> str:
 def _waiting(table: Table) -> str:
     """SQL for the table's waiting rows, as far as they identify themselves."""
     names = ", ".join(
-        f"{parents.from_payload(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
+        f"{from_payload('w')(table.column(name))} as {table.column(name).sql}" for name in _identifying(table)
     )
     return (
         f"select {names}, w.first_load_id as _first_load_id, w.first_row as _first_row "

@@ -11,10 +11,11 @@ import hashlib
 
 from sqlalchemy import Connection
 
-from loader.contract.model import Column, Contract, Relationship, Table
+from loader.contract.model import Contract, Relationship, Table
 from loader.contract.types import identifier, literal
 from loader.intake import landing, lineage
 from loader.intake.judge import fault
+from loader.intake.pending import from_payload
 from loader.intake.sql import fetch, run
 
 
@@ -72,7 +73,7 @@ def find_releasable(connection: Connection, contract: Contract, table: Table, pa
     is_free = any(relationship.where is not None for relationship in stopping)
     asked = {name for relationship in stopping for name in relationship.columns}
     columns = [column for column in table.columns if is_free or column.name in asked]
-    typed = ", ".join(f"{from_payload(column)} as {column.sql}" for column in columns)
+    typed = ", ".join(f"{from_payload('w')(column)} as {column.sql}" for column in columns)
     among = waiting(table)
     if fetch(connection, f"select 1 from ({among}) as w offset {FEW} limit 1"):
         called = " union ".join(
@@ -179,12 +180,6 @@ def _bytes(value: bytes) -> str:
 def _stopping(table: Table) -> list[Relationship]:
     """The relationships for which a row waits."""
     return [relationship for relationship in table.relationships if relationship.severity == "error"]
-
-
-def from_payload(column: Column) -> str:
-    """SQL for a column's typed value from the ledger's entry ``w``."""
-    text = f"(w.payload ->> {literal(column.name)})"
-    return f"case when {column.type.accepts(text)} then {column.type.cast(text)} end"
 
 
 def with_waiting(connection: Connection, tables: list[Table]) -> list[Table]:

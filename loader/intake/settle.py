@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, NestedTransaction
 
 from loader.contract.model import Contract, Table
-from loader.contract.types import identifier, literal
-from loader.intake import landing, parents, store
+from loader.contract.types import literal
+from loader.intake import landing, lineage, parents, store
 from loader.intake.admit import admit
 from loader.intake.bulk import ReadAgain, land_refused
 from loader.intake.judge import judge_rows
+from loader.intake.pending import from_payload, key_digest, not_let_in, pending, typed
 from loader.intake.receipt import LISTED, Receipt, RowFault
-from loader.intake.sql import cursor, equal, fetch, listed, refresh_statistics, run
+from loader.intake.sql import cursor, fetch, listed, refresh_statistics, run
 from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
 from loader.ledger.loads import Origin
@@ -175,7 +176,7 @@ def judge_and_store(
     store.store(connection, table, load_id, set_waiting if refers_to_itself else lambda: None)
     if arrival.read_again is not None:
         land_refused(connection, arrival.read_again)
-    _find_repeats_among_waiting(connection, contract, table)
+    _find_repeats_among_waiting(connection, contract, table, load_id)
     status = "succeeded"
     if options.on_reject == "refuse" and count(connection, "fault") + count(connection, "unreadable"):
         status = "refused"
@@ -189,40 +190,42 @@ def judge_and_store(
     return receipt
 
 
-def _find_repeats_among_waiting(connection: Connection, contract: Contract, table: Table) -> None:
+def _find_repeats_among_waiting(connection: Connection, contract: Contract, table: Table, load_id: int) -> None:
     """A row equal to one that waits already, in the ledger or in this load, is a duplicate.
 
-    Where arrival orders versions, only of the one that came last under its key: what was changed
+    Where arrival orders versions, only if nothing of its key arrived between them: what was changed
     and changed back is changed.
     """
-    key = listed(table.primary_key)
     mine = (
         f"select f._row, {listed(table.primary_key, 'c')}, {landing.payload_of('l')} as _payload, "
+        f"coalesce(a.load_id, {load_id}) as _first_load_id, coalesce(a.row, f._row) as _first_row, "
         f"array[{', '.join(parents.names(contract, table, 'c'))}]::bytea[] as _names "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
-        "inner join pg_temp.candidate as c on c._row = f._row where f.verdict = 'waiting'"
+        "inner join pg_temp.candidate as c on c._row = f._row left join pg_temp.arrived as a on a._row = f._row "
+        "where f.verdict = 'waiting'"
     )
-    if table.load == "versions" and table.valid_from is None:
-        typed = (f"{parents.from_payload(table.column(name))} as {identifier(name)}" for name in table.primary_key)
-        before = (
-            f"select distinct on ({key}) {key}, _payload from (select {', '.join(typed)}, w.payload as _payload, "
-            f"w.first_load_id as _first_load_id, w.first_row as _first_row "
-            f"from ({parents.waiting(table)}) as w) as w where ({key}) in (select {key} from mine) "
-            f"order by {key}, _first_load_id desc, _first_row desc"
+    if table.ordered_by_arrival:
+        place = f"{listed(table.primary_key)}, _first_load_id, _first_row"
+        refused = not_let_in(table, load_id, "f.verdict <> 'waiting'")
+        among = (
+            f"select _row, {place}, _payload from mine "
+            f"union all select null, {place}, null from ({lineage.versions(table, 'mine')}) as v "
+            f"union all select null, {place}, _payload from ({pending(table, 'mine')} "
+            f"union all {refused}) as p"
         )
-        same_place = equal(table.primary_key, "b", "m")
-        last = f"lag(m._payload) over (partition by {listed(table.primary_key, 'm')} order by m._row)"
+        last = f"partition by {listed(table.primary_key)} order by _first_load_id, _first_row, _row nulls first, "
+        last += "_payload is not null"
     else:
-        among = parents.waiting_for(contract, table, "select unnest(_names) from mine")
-        before = (
+        waiting = parents.waiting_for(contract, table, "select unnest(_names) from mine")
+        among = (
             # what is equal has the same parents, and is entered under one of them
-            f"select distinct w.payload as _payload from ({among}) as w where w.payload in (select _payload from mine)"
+            "select _row, _payload from mine union all select distinct null::bigint, w.payload "
+            f"from ({waiting}) as w where w.payload in (select _payload from mine)"
         )
-        same_place = "b._payload = m._payload"
-        last = "lag(m._payload) over (partition by m._payload order by m._row)"
+        last = "partition by _payload order by _row nulls first"
     repeats = (
-        f"with mine as ({mine}) select m._row, m._payload = coalesce({last}, b._payload) as repeats "
-        f"from mine as m left join ({before}) as b on {same_place}"
+        f"with mine as ({mine}) select _row, _row is not null and _payload = lag(_payload) over ({last}) as repeats "
+        f"from ({among}) as among"
     )
     run(connection, f"insert into pg_temp.repeated select _row from ({repeats}) as waiting where repeats")
     run(
@@ -257,20 +260,27 @@ def refuse_all(connection: Connection, before: NestedTransaction) -> None:
     )
 
 
-def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
-    """Every row that was not let in goes to the ledger, as it came, with all its faults."""
+def keep_rejects(connection: Connection, table: Table, load_id: int, may_come_in: bool = True) -> None:
+    """Every row that was not let in goes to the ledger, as it came, with all its faults.
+
+    Unless it may come in yet, nobody will ask for it by its key.
+    """
     source, name = literal(table.source), literal(table.name)
     columns = (
         "load_id, row, source, table_name, status, rule, column_name, message, faults, payload, "
-        "first_load_id, first_row, awaits"
+        "first_load_id, first_row, awaits, key_digest"
     )
+    digest, unreadable = "null", "null"
+    if may_come_in:
+        digest = key_digest(table, lambda column: typed(column, f"l.{column.sql}"))
+        unreadable = key_digest(table, from_payload("u"))
     run(
         connection,
         f"insert into ledger.rejects ({columns}) "
         f"select {load_id}, f._row, {source}, {name}, f.verdict, f.faults -> 0 ->> 'rule', "
         "f.faults -> 0 ->> 'column', f.faults -> 0 ->> 'message', f.faults, "
         f"{landing.payload_of('l')}, coalesce(a.load_id, {load_id}), coalesce(a.row, f._row), "
-        "case when f.verdict = 'waiting' then f.awaits end "
+        f"case when f.verdict = 'waiting' then f.awaits end, {digest} "
         "from pg_temp.fault as f inner join pg_temp.landing as l on l._row = f._row "
         "left join pg_temp.arrived as a on a._row = f._row order by f._row",
     )
@@ -281,7 +291,7 @@ def keep_rejects(connection: Connection, table: Table, load_id: int) -> None:
         connection,
         f"insert into ledger.rejects ({columns}) "
         f"select {load_id}, _row, {source}, {name}, 'rejected', rule, column_name, message, "
-        f"{fault}, payload, {load_id}, _row, null from pg_temp.unreadable order by _row",
+        f"{fault}, payload, {load_id}, _row, null, {unreadable} from pg_temp.unreadable as u order by _row",
     )
 
 

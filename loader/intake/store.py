@@ -17,6 +17,7 @@ from loader.contract.model import Table, UniqueRule
 from loader.contract.types import identifier, literal
 from loader.intake import landing, lineage
 from loader.intake.judge import fault
+from loader.intake.pending import not_let_in, pending
 from loader.intake.row_set import RowSet
 from loader.intake.sql import cursor, equal, fetch, listed, run, same
 
@@ -231,17 +232,23 @@ def _take_repeats(connection: Connection, table: Table, load_id: int) -> int:
 
     One by one they would be put in order only to find that nothing is changed.
     """
-    is_alone = "true"
-    if table.load == "versions" and table.valid_from is None:
-        # what came before in this load, or arrived before what stands, may have changed it
-        another = f"o._row <> c._row and {equal(table.primary_key, 'o', 'c')}"
+    unsettled, is_alone = "select", "true"
+    if table.ordered_by_arrival:
+        # what came before in this load, or arrived before what stands, or may come between them, changes it
+        key = listed(table.primary_key)
+        unsettled = (
+            f"select {key} from ({pending(table, 'pg_temp.candidate')} union all {not_let_in(table, load_id)}) as p"
+        )
         is_alone = (
-            f"not exists (select 1 from pg_temp.candidate as o where {another}) "
+            "not exists (select 1 from pg_temp.candidate as o "
+            f"where o._row <> c._row and {equal(table.primary_key, 'o', 'c')}) "
+            f"and not exists (select 1 from unsettled as u where {equal(table.primary_key, 'u', 'c')}) "
             "and not exists (select 1 from pg_temp.arrived)"
         )
     return run(
         connection,
-        f"with taken as (delete from pg_temp.candidate as c using {table.mirror} as m "
+        f"with unsettled as materialized ({unsettled}), "
+        f"taken as (delete from pg_temp.candidate as c using {table.mirror} as m "
         f"where {equal(table.primary_key, 'm', 'c')} and m._load_id <> {load_id} "
         f"and {same(table.column_names, 'm', 'c')} and {is_alone} and {landing.STANDS} returning c._row) "
         "insert into pg_temp.repeated select _row from taken",
@@ -254,7 +261,7 @@ def _settle_contested(connection: Connection, table: Table, load_id: int) -> Non
     if table.load == "events":
         _rank_events(connection, table)
     else:
-        _rank_versions(connection, table)
+        _rank_versions(connection, table, load_id)
     columns, key = listed(table.column_names), table.primary_key
     run(
         connection,
@@ -323,7 +330,7 @@ _ARRIVAL = "_first_load_id, _first_row"
 _BEFORE = "(o._new, o._first_load_id, o._first_row) < (v._new, v._first_load_id, v._first_row)"
 
 
-def _rank_versions(connection: Connection, table: Table) -> None:
+def _rank_versions(connection: Connection, table: Table, load_id: int) -> None:
     """``ranked``: of each version, whether it wins, and why it is history if it does not."""
     key, columns = listed(table.primary_key), listed(table.column_names)
     if table.valid_from is not None:
@@ -331,7 +338,7 @@ def _rank_versions(connection: Connection, table: Table) -> None:
         repeats = _repeats_by_valid_from(table)
     else:
         order = _ARRIVAL
-        repeats = _repeats_by_arrival(table)
+        repeats = _repeats_by_arrival(table, load_id)
     run(connection, f"insert into pg_temp.repeated {repeats}")
     fresh = "not (v._new and exists (select 1 from pg_temp.repeated as r where r._row = v._row))"
     versions = (
@@ -373,15 +380,30 @@ def _repeats_by_valid_from(table: Table) -> str:
     )
 
 
-def _repeats_by_arrival(table: Table) -> str:
-    """SQL for rows that change nothing: equal to the version that arrived just before them."""
-    columns = listed(table.column_names, "v")
-    window = f"(partition by {listed(table.primary_key, 'v')} order by {_ARRIVAL})"
+def _repeats_by_arrival(table: Table, load_id: int) -> str:
+    """SQL for rows that change nothing: equal to the version that arrived just before them.
+
+    Before them may lie an older version, where a row arrived before what stands, and a row that
+    does not count yet (see :mod:`~loader.intake.pending`), whose other columns are of no concern.
+    """
+    columns = listed(table.column_names)
+    nothing = ", ".join(
+        column.sql if column.name in table.primary_key else f"null::{column.type.sql}" for column in table.columns
+    )
+    arrival = "_first_load_id, _first_row"
+    known = (
+        f"select {columns}, {arrival}, _row, _new, not _gone as _counts from pg_temp.contest "
+        f"union all select {columns}, {arrival}, null, false, not _gone "
+        f"from ({lineage.versions(table, 'pg_temp.contest')}) as v "
+        "where not _current and exists (select 1 from pg_temp.arrived) "
+        f"union all select {nothing}, {arrival}, null, false, false from ("
+        f"{pending(table, 'pg_temp.contest')} union all {not_let_in(table, load_id)}) as p"
+    )
+    window = f"(partition by {listed(table.primary_key)} order by {arrival}, _new, _counts)"
     return (
-        "select _row from (select v._row, v._new, "
-        f"lag(not _gone) over {window} "
+        f"select _row from (select _row, _new, lag(_counts) over {window} "
         f"and row({columns}) is not distinct from lag(row({columns})) over {window} as same "
-        "from pg_temp.contest as v) as v where _new and same"
+        f"from ({known}) as known) as v where _new and same"
     )
 
 

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from loader.contract.model import Contract, Table
-from loader.contract.types import literal
 from loader.intake import landing, lineage
 from loader.intake.aftermath import Aftermath, Bereft, CanNotStand, key_text
 from loader.intake.attempt import Waiting, attempt
@@ -172,26 +171,29 @@ def _undo(connection: Connection, contract: Contract, table: Table, load_id: int
     undo_id = loads.open_load(connection, table, origin, "quarantine", contract.fingerprint)
     root, restores = _root(connection, target)
     aftermath = Aftermath(connection, contract, table, undo_id, undoes=load_id)
-    retracted, restored = _choose(connection, table, target.load_id if restores else root.load_id, restores)
+    if restores:
+        _choose_restored(connection, table, root, load_id, undo_id)
+    else:
+        _choose_retracted(connection, table, root)
+    counts = dict(fetch(connection, "select _word, count(*) from pg_temp.chosen group by _word"))
+    retracted, restored = counts.get("undone", 0), counts.get("restored", 0)
     later = _later(connection, table, root.load_id)
-    kept_again = 0 if restores or root.door != "replay" else _keep_again(connection, root.load_id, undo_id)
+    kept_again = _keep_again(connection, undo_id)
     _retract(connection, table, aftermath, undo_id)
     aftermath.settle_keys(table, "pg_temp.touched")
     gone, keys = _count_gone(connection, table, aftermath)
     standing_again = fetch(connection, f"select count(*) from {aftermath.fresh(table)}")[0][0]
-    if restores:  # of a replay: the rows that were kept again have come in
-        dismissed = _dismiss(connection, f"load_id = {load_id}", undo_id)
-    else:
-        dismissed = _dismiss(connection, f"first_load_id = {root.load_id}", undo_id)
+    dismissed = 0 if restores else _dismiss(connection, root, undo_id)
     aftermath.follow()
     _mark(connection, target, undo_id)
+    changed = restored if restores else retracted if root.door != "replay" else 0
     receipt = Receipt(
-        undo_id, table.source, table.name, "undo", "succeeded", received=retracted + restored,
-        accepted=retracted + restored - kept_again, waiting=0, rejected=kept_again, duplicates=0,
+        undo_id, table.source, table.name, "undo", "succeeded", received=changed + kept_again,
+        accepted=changed, waiting=0, rejected=kept_again, duplicates=0,
     )  # fmt: skip
     loads.close_load(connection, receipt)
     cascades = aftermath.close()
-    releases = _judge_dismissed(connection, contract, table, load_id, undo_id) if restores else []
+    releases = _judge_dismissed(connection, contract, table, root, load_id, undo_id) if restores else []
     changed = aftermath.renewed() + [(table, brought(r.load_id)) for r in releases if r.accepted and r.load_id]
     releases += release(connection, contract, changed, undo_id)
     loads.make_visible(connection, [undo_id, *(r.load_id for r in (*cascades, *releases) if r.load_id)])
@@ -219,6 +221,11 @@ def _refuse_kinds(connection: Connection, target: sa.Row[Any]) -> None:
             f"load {load_id} let in rows that had been waiting, and would again; they came with load {brought}, "
             f"and what they waited for with load {target.cause_load_id}: undo one of these"
         )
+    if target.door == "replay" and target.cause_load_id is not None:
+        raise UndoRefused(
+            f"load {load_id} judged rows again because load {target.cause_load_id} brought back what was undone: "
+            "undo that one"
+        )
     if target.door == "cascade":
         raise UndoRefused(
             f"load {load_id} set rows to waiting because load {target.cause_load_id} took their parents away: "
@@ -235,41 +242,110 @@ def _root(connection: Connection, target: sa.Row[Any]) -> tuple[sa.Row[Any], boo
     return root, restores
 
 
-def _choose(connection: Connection, table: Table, load_id: int, restores: bool) -> tuple[int, int]:
-    """``chosen``: the versions to retract or restore (``_word``), and ``touched``, their keys.
+def _choose_retracted(connection: Connection, table: Table, root: sa.Row[Any]) -> None:
+    """``chosen``: the versions to retract, wherever they are by now, ``touched``, their keys, and ``kept``.
 
-    ``load_id`` is the load that brought them, or the undo that retracted them and is undone now.
+    ``kept`` are the ledger's entries of rows to be kept again: those that a replay took up, for who
+    mends them. Who took a row up last has it: a later replay's rows stay.
     """
-    key = listed(table.primary_key)
-    columns = f"{listed(table.column_names)}, _load_id, _row, _loaded_at"
-    run(connection, "drop table if exists pg_temp.chosen, pg_temp.touched")
-    if restores:
-        source = (
-            f"select {columns}, 'restored' as _word "
-            f"from {table.history} as v where _written_load_id = {load_id} and _reason = 'undone' "
-            f"and not exists (select 1 from {table.history} as e where e._load_id = v._load_id and e._row = v._row "
-            f"and e._reason in ('undone', 'restored') and e._written_load_id > {load_id})"
+    came = f"first_load_id = {root.load_id}"
+    if root.door == "replay":
+        taken = f"select e.* from ledger.rejects as e where e.resolved_load_id = {root.load_id}"
+        came = (
+            "(first_load_id, first_row) in (select first_load_id, first_row from "
+            f"({taken}) as e where {_last_replay('e')} = {root.load_id})"
         )
+    resolved = f"select resolved_load_id, resolved_row from ledger.rejects where {came} and resolved_row is not null"
+    own = f"_load_id = {root.load_id} or (_load_id, _row) in ({resolved})"
+    versions = (
+        f"select {_columns(table)}, true as _current from {table.mirror} where {own} "
+        f"union all select {_columns(table)}, false from {table.history} where {own}"
+    )
+    once = f"select distinct on (_load_id, _row) * from ({versions}) as e order by _load_id, _row, _current desc"
+    _choose(
+        connection, table,
+        f"select {_columns(table)}, 'undone' as _word from ({once}) as v "
+        f"where _current or not {lineage.is_undone(table, 'v')}",
+    )  # fmt: skip
+    waiting = f"select reject_id from ledger.rejects where {came} and status = 'waiting'"
+    let_in = (
+        "select r.reject_id from ledger.rejects as r inner join pg_temp.chosen as c "
+        "on c._load_id = r.resolved_load_id and c._row = r.resolved_row"
+    )
+    _choose_kept(connection, f"{let_in} union {waiting}" if root.door == "replay" else None)
+
+
+def _choose_restored(connection: Connection, table: Table, root: sa.Row[Any], retracted_by: int, undo_id: int) -> None:
+    """``chosen``: of the versions that an undo retracted, those to restore; ``touched`` and ``kept`` as ever.
+
+    A row stands only as long as both the load that brought it and the replay that took it up last
+    do: of a replay that was undone meanwhile the rows are kept again. Rows of a replay that was
+    undone are kept in the ledger, and come in again from there: who was mended otherwise,
+    dismissed or retracted since, stays so.
+    """
+    first = "coalesce(r.first_load_id, v._load_id), coalesce(r.first_row, v._row)"
+    down = (
+        f"from {table.history} as v left join ledger.rejects as r "
+        "on r.resolved_load_id = v._load_id and r.resolved_row = v._row "
+        f"where v._written_load_id = {retracted_by} and v._reason = 'undone' "
+        f"and not exists (select 1 from {table.history} as e where e._load_id = v._load_id and e._row = v._row "
+        f"and e._reason in ('undone', 'restored') and e._written_load_id > {retracted_by})"
+    )
+    if root.door == "replay":
+        run(
+            connection,
+            f"update ledger.rejects set status = 'resolved', resolved_load_id = {undo_id}, "
+            f"resolved_at = clock_timestamp() where load_id = {retracted_by} and status = 'rejected'",
+        )
+        stands = _was_kept(retracted_by, undo_id, first)
     else:
-        came_later = (
-            "select resolved_load_id, resolved_row from ledger.rejects "
-            f"where first_load_id = {load_id} and resolved_row is not null"
-        )
-        own = f"_load_id = {load_id} or (_load_id, _row) in ({came_later})"
-        versions = (
-            f"select {columns}, true as _current from {table.mirror} where {own} "
-            f"union all select {columns}, false from {table.history} where {own}"
-        )
-        once = f"select distinct on (_load_id, _row) * from ({versions}) as e order by _load_id, _row, _current desc"
-        source = (
-            f"select {columns}, 'undone' as _word from ({once}) as v "
-            f"where _current or not {lineage.is_undone(table, 'v')}"
-        )
+        stands = f"not {_replay_is_undone('r')}"
+    _choose(connection, table, f"select {_columns(table, 'v')}, 'restored' as _word {down} and {stands}")
+    _choose_kept(connection, f"select r.reject_id {down} and not {stands}" if root.door != "replay" else None)
+
+
+def _was_kept(retracted_by: int, undo_id: int, first: str) -> str:
+    """SQL that is true of a row, by where it first arrived, that one undo kept and the undo of that took up."""
+    return (
+        f"exists (select 1 from ledger.rejects as k where k.load_id = {retracted_by} "
+        f"and k.resolved_load_id = {undo_id} and (k.first_load_id, k.first_row) = ({first}))"
+    )
+
+
+def _choose(connection: Connection, table: Table, source: str) -> None:
+    run(connection, "drop table if exists pg_temp.chosen, pg_temp.touched")
     run(connection, f"create temp table chosen on commit drop as {source}")
     run(connection, "analyze pg_temp.chosen")
+    key = listed(table.primary_key)
     run(connection, f"create temp table touched on commit drop as select distinct {key} from pg_temp.chosen")
-    counts = dict(fetch(connection, "select _word, count(*) from pg_temp.chosen group by _word"))
-    return counts.get("undone", 0), counts.get("restored", 0)
+
+
+def _choose_kept(connection: Connection, source: str | None) -> None:
+    run(connection, "drop table if exists pg_temp.kept")
+    run(connection, "create temp table kept (reject_id bigint) on commit drop")
+    if source is not None:
+        run(connection, f"insert into pg_temp.kept {source}")
+
+
+def _columns(table: Table, alias: str = "") -> str:
+    return listed((*table.column_names, "_load_id", "_row", "_loaded_at"), alias)
+
+
+def _last_replay(alias: str) -> str:
+    """SQL for the load by which somebody had the row of the ledger's entry judged again, the last one."""
+    return (
+        "(select max(n.resolved_load_id) from ledger.rejects as n inner join ledger.loads as l "
+        "on l.load_id = n.resolved_load_id and l.door = 'replay' and l.cause_load_id is null "
+        f"where n.first_load_id = {alias}.first_load_id and n.first_row = {alias}.first_row)"
+    )
+
+
+def _replay_is_undone(alias: str) -> str:
+    """SQL that is true when that one was undone."""
+    return (
+        "exists (select 1 from ledger.loads as p where p.undone_by_load_id is not null "
+        f"and p.load_id = {_last_replay(alias)})"
+    )
 
 
 def _later(connection: Connection, table: Table, load_id: int) -> tuple[Later, ...]:
@@ -284,21 +360,17 @@ def _later(connection: Connection, table: Table, load_id: int) -> tuple[Later, .
     return tuple(Later(*row) for row in found)
 
 
-def _keep_again(connection: Connection, replay_id: int, undo_id: int) -> int:
-    """Rows that a replay let in are kept again as they came, rejected, for whoever mends them."""
-    message = f"was let in by load {replay_id}, which was undone"
-    faults = (
-        "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'undone', "
-        f"'message', {literal(message)}, 'value', null))"
-    )
+def _keep_again(connection: Connection, undo_id: int) -> int:
+    """The rows of ``kept`` are entered once more as they came, rejected, for whoever mends them."""
+    faults = "jsonb_build_array(jsonb_build_object('column', null, 'rule', 'undone', 'message', said, 'value', null))"
+    columns = "source, table_name, payload, first_load_id, first_row, key_digest"
     return run(
         connection,
-        "insert into ledger.rejects (load_id, row, source, table_name, status, rule, column_name, message, faults, "
-        "payload, first_load_id, first_row) "
-        f"select {undo_id}, row_number() over (order by r.resolved_row), r.source, r.table_name, 'rejected', "
-        f"'undone', null, {literal(message)}, {faults}, r.payload, r.first_load_id, r.first_row "
-        "from ledger.rejects as r inner join pg_temp.chosen as c "
-        "on c._load_id = r.resolved_load_id and c._row = r.resolved_row and c._word = 'undone'",
+        f"insert into ledger.rejects (load_id, row, status, rule, message, faults, {columns}) "
+        f"select {undo_id}, row_number() over (order by first_load_id, first_row), 'rejected', 'undone', "
+        f"said, {faults}, {columns} from (select r.*, "
+        f"'was let in by load ' || {_last_replay('r')} || ', which was undone' as said "
+        "from ledger.rejects as r where r.reject_id in (select reject_id from pg_temp.kept)) as r",
     )
 
 
@@ -327,8 +399,11 @@ def _count_gone(connection: Connection, table: Table, aftermath: Aftermath) -> t
     return found[0][0], tuple(found[0][1] or ())
 
 
-def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
-    """Kept rows do not come in any more, by who undid; ``these`` is SQL on the ledger's rejects."""
+def _dismiss(connection: Connection, root: sa.Row[Any], undo_id: int) -> int:
+    """Rows of the load that are kept do not come in any more, by who undid; of a replay, those kept again."""
+    these = "reject_id in (select reject_id from pg_temp.kept)"
+    if root.door != "replay":
+        these = f"first_load_id = {root.load_id}"
     return run(
         connection,
         f"update ledger.rejects set status = 'dismissed', resolved_load_id = {undo_id}, "
@@ -339,15 +414,17 @@ def _dismiss(connection: Connection, these: str, undo_id: int) -> int:
 
 
 def _judge_dismissed(
-    connection: Connection, contract: Contract, table: Table, load_id: int, undo_id: int
+    connection: Connection, contract: Contract, table: Table, root: sa.Row[Any], retracted_by: int, undo_id: int
 ) -> list[Receipt]:
     """When an undo is undone: rows that it had dismissed are judged again, by a load of door ``replay``."""
-    dismissed = f"r.status = 'dismissed' and r.resolved_load_id = {load_id}"
-    is_whole = landing.is_whole(table, "r")
+    dismissed = f"r.status = 'dismissed' and r.resolved_load_id = {retracted_by}"
+    if root.door == "replay":
+        dismissed += f" and {_was_kept(retracted_by, undo_id, 'r.first_load_id, r.first_row')}"
+    may_come = f"({landing.is_whole(table, 'r')} and not {_replay_is_undone('r')})"
     run(
         connection,
         "update ledger.rejects as r set status = 'rejected', resolved_load_id = null, resolved_at = null, "
-        f"{landing.NOT_DISMISSED} where {dismissed} and not {is_whole}",
+        f"{landing.NOT_DISMISSED} where {dismissed} and not {may_come}",
     )
     chosen = f"select r.reject_id from ledger.rejects as r where {dismissed}"
     if not fetch(connection, f"select exists ({chosen})")[0][0]:

@@ -196,6 +196,8 @@ class Reject(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=sa.text("now()"))
     #: Of a row that waits: under which name, of one parent that it lacks; NULL: it is asked about whatever comes.
     awaits: Mapped[bytes | None] = mapped_column(info=_INNER)
+    #: Of a row that may come in yet, where arrival orders the versions of a key: which key it has.
+    key_digest: Mapped[bytes | None] = mapped_column(info=_INNER)
 
     __table_args__ = (
         sa.UniqueConstraint("load_id", "row"),
@@ -217,7 +219,8 @@ class Reject(Base):
             "resolved_row",
             postgresql_where=sa.text("resolved_load_id is not null"),
         ),
-        sa.Index("rejects_first_idx", "first_load_id"),
+        sa.Index("rejects_first_idx", "first_load_id", "first_row"),
+        sa.Index("rejects_key_idx", "key_digest", postgresql_where=sa.text("key_digest is not null")),
     )
 
 

@@ -258,7 +258,7 @@ def test_undo_of_a_replay_keeps_its_rows_to_be_mended_again(lab: Lab) -> None:
     assert (kept["status"], kept["rule"], kept["payload"]["id"]) == ("rejected", "undone", "2")
     lab.undo(undone.load_id)
     assert words(lab, "notes") == ["a", "b"]
-    assert lab.rejects(undone.load_id)[0]["status"] == "dismissed"
+    assert lab.rejects(undone.load_id)[0]["status"] == "resolved"
 
 
 def test_a_release_is_not_undone_by_itself(lab: Lab) -> None:

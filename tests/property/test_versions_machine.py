@@ -72,6 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.loads: dict[int, tuple[Table, int, bool]] = {}
         self.causes: dict[int, int] = {}
         self.undone: set[int] = set()
+        self.replays: set[int] = set()
 
     @rule(name=st.sampled_from(sorted(_ROWS)), data=st.data(), bulk=st.sampled_from([1, landing.BULK]))
     def load(self, name: str, data: st.DataObject, bulk: int) -> None:
@@ -96,7 +97,10 @@ class Machine(RuleBasedStateMachine):
         )
         if refused:
             receipt = self.lab.replay(name, *(number for (number,) in refused))
-            self.same_counts(receipt, self.model.replay(CONTRACT.table("lab", name), receipt.load_id or 0))
+            made = CONTRACT.table("lab", name)
+            self.same_counts(receipt, self.model.replay(made, receipt.load_id or 0))
+            self.loads[receipt.load_id or 0] = (made, receipt.load_id or 0, False)
+            self.replays.add(receipt.load_id or 0)
 
     @rule(
         name=st.sampled_from(["shops", "stalls", "nodes"]),
@@ -129,11 +133,11 @@ class Machine(RuleBasedStateMachine):
             receipt = self.lab.undo(target, cascade=cascade).receipt
         except UndoRefused:
             assert cascade is None
-            assert self.model.undo(made, root, 0, target, restores)
+            assert self.model.undo(made, root, 0, target, restores, self.replays, self.undone)
             self.model.items = before
             return
         undo_id = receipt.load_id or 0
-        bereft = self.model.undo(made, root, undo_id, target, restores)
+        bereft = self.model.undo(made, root, undo_id, target, restores, self.replays, self.undone)
         assert not bereft or cascade
         self.loads[undo_id] = (made, root, not restores)
         self.causes[undo_id] = target

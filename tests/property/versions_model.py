@@ -27,6 +27,10 @@ class Item:
     #: The load that released it, if it waited; the undo that took it out.
     released_by: int | None = None
     undone_by: int | None = None
+    #: The replay that took it up last; the undo of one that kept it again, and what it had been till then.
+    replayed_by: int | None = None
+    kept_by: int | None = None
+    had_been: str = ""
 
     def get(self, column: str) -> str | None:
         return self.values[self.table.column_names.index(column)]
@@ -99,6 +103,8 @@ class Model:
     def replay(self, table: Table, load_id: int) -> Counts:
         """What was refused is judged again, but for what is not kept as it was sent: keys, and parts of rows."""
         again = [item for item in self.chosen(table, "rejected") if not item.gone and item.fault != "column"]
+        for item in again:
+            item.replayed_by, item.undone_by, item.kept_by = load_id, None, None
         counts = self.judge(table, again)
         if counts.accepted:
             self.release([table], load_id)
@@ -111,6 +117,7 @@ class Model:
             if item.fault:
                 item.state = "rejected"
                 counts.rejected += 1
+        before_all = self._might_count(table)
         new = [item for item in new if not item.fault]
         waiting = {item.values for item in self.chosen(table, "waiting")}
         live = sorted(new, key=lambda item: item.arrival)
@@ -120,12 +127,20 @@ class Model:
             if item in live:
                 continue
             repeats = item.values in waiting
+            if table.ordered_by_arrival:
+                last = self._last_before(item, [*before_all, *new])
+                repeats = (
+                    last is not None
+                    and last.values == item.values
+                    and last not in live
+                    and (last.state == "waiting" or (last in new and last.state == "out"))
+                )
             item.state = "out" if repeats else "waiting"
             waiting.add(item.values)
             counts.duplicates += repeats
             counts.waiting += not repeats
         before = self.highest(table)
-        verdicts = [(item, self._verdict(item, before, live)) for item in live]
+        verdicts = [(item, self._verdict(item, before, live, [*before_all, *new])) for item in live]
         for item, verdict in verdicts:
             item.state = verdict
             counts.accepted += verdict == "in"
@@ -140,7 +155,21 @@ class Model:
             if not any(o.gone and o.key == item.key and o.rank > item.rank for o in self.chosen(item.table, "in"))
         ]  # fmt: skip
 
-    def _verdict(self, item: Item, before: dict[tuple[str | None, ...], Item], new: list[Item]) -> str:
+    def _might_count(self, table: Table) -> list[Item]:
+        """What is in or may come in, of what can be told which key it has."""
+        return [
+            item for item in self.chosen(table, "in", "waiting", "rejected", "undone", "dismissed")
+            if item.fault != "number" and not (item.gone and item.state == "rejected")
+        ]  # fmt: skip
+
+    @staticmethod
+    def _last_before(item: Item, among: list[Item]) -> Item | None:
+        earlier = [other for other in among if other.key == item.key and other.arrival < item.arrival]
+        return max(earlier, key=lambda other: other.arrival, default=None)
+
+    def _verdict(
+        self, item: Item, before: dict[tuple[str | None, ...], Item], new: list[Item], known: list[Item]
+    ) -> str:
         earlier = [other for other in new if other.key == item.key and other.arrival < item.arrival]
         standing = before.get(item.key)
         if item.table.load == "events":
@@ -149,9 +178,9 @@ class Model:
         if item.table.valid_from:
             others = [o for o in self.chosen(item.table, "in") if o.key == item.key and not o.gone] + earlier
             return "out" if any(other.values == item.values for other in others) else "in"
-        if standing is not None and standing.arrival < item.arrival:
-            earlier = sorted([*earlier, standing], key=lambda other: other.arrival)
-        return "out" if earlier and not earlier[-1].gone and earlier[-1].values == item.values else "in"
+        last = self._last_before(item, known)
+        counts = last is not None and (last.state == "in" or last in new) and not last.gone
+        return "out" if counts and last is not None and last.values == item.values else "in"
 
     def release(self, changed: list[Table], cause: int) -> None:
         changed = list(changed)
@@ -185,13 +214,6 @@ class Model:
                 counts.rejected += 1
             else:
                 ruling.append(item)
-        stated = list(ruling)
-        for item in stated:
-            below = [o for o in [*known, *stated] if o.key == item.key and o.rank < item.rank]
-            last = max(below, key=lambda other: other.rank, default=None)
-            if last is not None and last.gone and last.moment == item.moment:
-                ruling.remove(item)
-                counts.duplicates += 1
 
         def outranks(item: Item, row: Item) -> bool:
             return item.key == row.key and item.moment >= row.moment
@@ -207,6 +229,14 @@ class Model:
                 item.state = "rejected"
                 ruling.remove(item)
             leaving = [row for row in leaving if row not in denied]
+        known += [item for item in self._might_count(table) if table.ordered_by_arrival and item not in known]
+        stated = list(ruling)
+        for item in stated:
+            below = [o for o in [*known, *stated] if o.key == item.key and o.rank < item.rank]
+            last = max(below, key=lambda other: other.rank, default=None)
+            if last is not None and last.gone and last.moment == item.moment and last.state != "undone":
+                ruling.remove(item)
+                counts.duplicates += 1
         for item in ruling:
             item.state = "in"
         counts.accepted += len(ruling)
@@ -235,15 +265,29 @@ class Model:
 
     # -- undo ----------------------------------------------------------------
 
-    def undo(self, table: Table, root: int, undo_id: int, target: int, restores: bool) -> list[Item]:
-        """The rows that stood and wait now, and that were not let in because of the target."""
+    def undo(
+        self, table: Table, root: int, undo_id: int, target: int, restores: bool, replays: set[int], undone: set[int]
+    ) -> list[Item]:
+        """The rows that stood and wait now, and that were not let in because of the target.
+
+        ``replays`` are the loads that are replays, ``undone`` those that do not stand.
+        """
         stood = {id(item): item for each in self.contract for item in self.mirror(each)}
         keys_before = {each.id: {item.key for item in self.mirror(each)} for each in self.contract}
         again: list[Item] = []
         for item in self.items:
-            if restores and item.undone_by == target:
+            if root in replays:
+                if restores and (item.kept_by, item.undone_by, item.state) == (target, target, "rejected"):
+                    item.undone_by, item.kept_by, item.state = None, None, "in"
+                    if item.had_been == "waiting":
+                        again.append(item)
+                elif not restores and item.replayed_by == root and item.state in ("in", "waiting"):
+                    item.undone_by, item.kept_by, item.had_been, item.state = undo_id, undo_id, item.state, "rejected"
+            elif restores and item.undone_by == target:
                 item.undone_by = None
-                if item.state == "undone":
+                if item.replayed_by in undone:
+                    item.state = "rejected"
+                elif item.state == "undone":
                     item.state = "in"
                 else:
                     again.append(item)
