@@ -2,7 +2,8 @@
 
 Where arrival orders the versions of a key, a row repeats another only if it arrived just behind it:
 what lies between, though it does not count yet, would come to stand over the first of two rows that
-are equal, and the second has to be there to stand over it. Kept rows are found by the digest of their
+are equal, and the second has to be there to stand over it. What lies between and says the same is no
+matter: a load refused whole leaves many such. Kept rows are found by the digest of their
 key (``ledger.rejects.key_digest``); of a row whose key can't be read nothing is known.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 from loader.contract.model import Column, Table
 from loader.contract.types import literal
+from loader.intake.lineage import is_tombstone
 from loader.intake.sql import listed
 
 
@@ -43,14 +45,19 @@ def from_payload(alias: str) -> Callable[[Column], str]:
 
 
 def pending(table: Table, keys: str) -> str:
-    """SQL for such rows of the keys in relation ``keys``: the key, ``_first_load_id``, ``_first_row``, ``_payload``.
+    """SQL for such rows of the keys in relation ``keys``.
 
-    The payload is that of a row that waits, else NULL. Of a table that something else orders there are none.
+    The table's columns, ``_first_load_id``, ``_first_row``, ``_payload`` where it is kept, ``_waits``,
+    and ``_known``: the columns say what the row says.
     """
     key = listed(table.primary_key)
+    value = from_payload("r")
+    values = {column.sql: value(column) for column in table.columns}
+    texts = ", ".join(f"r.payload ->> {literal(column.name)}" for column in table.columns)
     kept = (
-        f"select {listed(table.primary_key, 'k')}, r.first_load_id as _first_load_id, r.first_row as _first_row, "
-        "case when r.status = 'waiting' then r.payload end as _payload "
+        f"select {', '.join(f'{typed} as {name}' for name, typed in values.items())}, "
+        "r.first_load_id as _first_load_id, r.first_row as _first_row, r.payload as _payload, "
+        f"r.status = 'waiting' as _waits, num_nulls({', '.join(values.values())}) = num_nulls({texts}) as _known "
         f"from (select distinct {key} from {keys}) as k "
         f"inner join ledger.rejects as r on r.key_digest = {key_digest(table, lambda column: f'k.{column.sql}')} "
         "where (r.status in ('waiting', 'rejected') "
@@ -58,8 +65,8 @@ def pending(table: Table, keys: str) -> str:
         f"and {_any_kept(table)}"
     )
     taken_back = (
-        f"select {listed(table.primary_key, 'h')}, h._first_load_id, h._first_row, null::jsonb from ("
-        "select h.*, coalesce(r.first_load_id, h._load_id) as _first_load_id, "
+        f"select {listed(table.column_names, 'h')}, h._first_load_id, h._first_row, null::jsonb, false, not _gone "
+        f"from (select h.*, coalesce(r.first_load_id, h._load_id) as _first_load_id, {is_tombstone('h')} as _gone, "
         f"coalesce(r.first_row, h._row) as _first_row from {table.history} as h left join ledger.rejects as r "
         "on r.resolved_load_id = h._load_id and r.resolved_row = h._row "
         f"where h._reason = 'undone' and ({listed(table.primary_key, 'h')}) in (select {key} from {keys}) "
@@ -95,11 +102,19 @@ def not_let_in(table: Table, load_id: int, verdicts: str = "true") -> str:
     ``verdicts`` is SQL on the faults ``f``, of those meant.
     """
     unreadable = from_payload("w")
-    names = ", ".join(f"{unreadable(table.column(name))} as {table.column(name).sql}" for name in table.primary_key)
+
+    def key_of(value: Callable[[Column], str]) -> str:
+        return ", ".join(
+            f"{value(column)} as {column.sql}"
+            if column.name in table.primary_key
+            else f"null::{column.type.sql} as {column.sql}"
+            for column in table.columns
+        )
+
     return (
-        f"select {listed(table.primary_key, 'c')}, coalesce(a.load_id, {load_id}) as _first_load_id, "
-        "coalesce(a.row, c._row) as _first_row, null::jsonb as _payload from pg_temp.candidate as c "
-        f"inner join pg_temp.fault as f on f._row = c._row and {verdicts} "
+        f"select {key_of(lambda column: f'c.{column.sql}')}, coalesce(a.load_id, {load_id}) as _first_load_id, "
+        "coalesce(a.row, c._row) as _first_row, null::jsonb as _payload, false as _waits, false as _known "
+        f"from pg_temp.candidate as c inner join pg_temp.fault as f on f._row = c._row and {verdicts} "
         "left join pg_temp.arrived as a on a._row = c._row "
-        f"union all select {names}, {load_id}, w._row, null from pg_temp.unreadable as w"
+        f"union all select {key_of(unreadable)}, {load_id}, w._row, null, false, false from pg_temp.unreadable as w"
     )

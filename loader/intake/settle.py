@@ -205,29 +205,37 @@ def _find_repeats_among_waiting(connection: Connection, contract: Contract, tabl
         "where f.verdict = 'waiting'"
     )
     if table.ordered_by_arrival:
-        place = f"{listed(table.primary_key)}, _first_load_id, _first_row"
+        key = listed(table.primary_key)
+        place = f"{key}, _first_load_id, _first_row"
         refused = not_let_in(table, load_id, "f.verdict <> 'waiting'")
         among = (
-            f"select _row, {place}, _payload from mine "
-            f"union all select null, {place}, null from ({lineage.versions(table, 'mine')}) as v "
-            f"union all select null, {place}, _payload from ({pending(table, 'mine')} "
+            f"select _row, {place}, _payload, true as _waits from mine "
+            f"union all select null, {place}, null, false from ({lineage.versions(table, 'mine')}) as v "
+            f"union all select null, {place}, _payload, _waits from ({pending(table, 'mine')} "
             f"union all {refused}) as p"
         )
-        last = f"partition by {listed(table.primary_key)} order by _first_load_id, _first_row, _row nulls first, "
-        last += "_payload is not null"
     else:
+        key = "_payload"
         waiting = parents.waiting_for(contract, table, "select unnest(_names) from mine")
         among = (
             # what is equal has the same parents, and is entered under one of them
-            "select _row, _payload from mine union all select distinct null::bigint, w.payload "
+            "select _row, _payload, 0 as _first_load_id, 0 as _first_row, true as _waits from mine "
+            "union all select distinct null::bigint, w.payload, 0, 0, true "
             f"from ({waiting}) as w where w.payload in (select _payload from mine)"
         )
-        last = "partition by _payload order by _row nulls first"
-    repeats = (
-        f"with mine as ({mine}) select _row, _row is not null and _payload = lag(_payload) over ({last}) as repeats "
-        f"from ({among}) as among"
+    order = "_first_load_id, _first_row, _row nulls first, _waits"
+    stretches = (
+        f"select *, count(*) filter (where (_payload = _last) is not true) over (partition by {key} order by {order}) "
+        f"as _stretch from (select *, lag(_payload) over (partition by {key} order by {order}) as _last "
+        f"from ({among}) as among) as among"
     )
-    run(connection, f"insert into pg_temp.repeated select _row from ({repeats}) as waiting where repeats")
+    run(
+        connection,
+        f"insert into pg_temp.repeated with mine as ({mine}) select _row from ("
+        f"select _row, bool_or(_waits) over (partition by {key}, _stretch order by {order} "
+        f"rows between unbounded preceding and 1 preceding) as _repeats from ({stretches}) as s) as s "
+        "where _row is not null and _repeats",
+    )
     run(
         connection,
         "delete from pg_temp.fault as f using pg_temp.repeated as r where r._row = f._row and f.verdict = 'waiting'",

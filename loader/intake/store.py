@@ -235,14 +235,12 @@ def _take_repeats(connection: Connection, table: Table, load_id: int) -> int:
     unsettled, is_alone = "select", "true"
     if table.ordered_by_arrival:
         # what came before in this load, or arrived before what stands, or may come between them, changes it
-        key = listed(table.primary_key)
-        unsettled = (
-            f"select {key} from ({pending(table, 'pg_temp.candidate')} union all {not_let_in(table, load_id)}) as p"
-        )
+        unsettled = f"{pending(table, 'pg_temp.candidate')} union all {not_let_in(table, load_id)}"
         is_alone = (
             "not exists (select 1 from pg_temp.candidate as o "
             f"where o._row <> c._row and {equal(table.primary_key, 'o', 'c')}) "
-            f"and not exists (select 1 from unsettled as u where {equal(table.primary_key, 'u', 'c')}) "
+            f"and not exists (select 1 from unsettled as u where {equal(table.primary_key, 'u', 'c')} "
+            f"and not (u._known and {same(table.column_names, 'u', 'c')})) "
             "and not exists (select 1 from pg_temp.arrived)"
         )
     return run(
@@ -384,26 +382,29 @@ def _repeats_by_arrival(table: Table, load_id: int) -> str:
     """SQL for rows that change nothing: equal to the version that arrived just before them.
 
     Before them may lie an older version, where a row arrived before what stands, and a row that
-    does not count yet (see :mod:`~loader.intake.pending`), whose other columns are of no concern.
+    does not count yet (see :mod:`~loader.intake.pending`): equal rows are a stretch, and one repeats
+    another of its stretch that counts.
     """
-    columns = listed(table.column_names)
-    nothing = ", ".join(
-        column.sql if column.name in table.primary_key else f"null::{column.type.sql}" for column in table.columns
-    )
+    key, columns = listed(table.primary_key), listed(table.column_names)
     arrival = "_first_load_id, _first_row"
     known = (
-        f"select {columns}, {arrival}, _row, _new, not _gone as _counts from pg_temp.contest "
-        f"union all select {columns}, {arrival}, null, false, not _gone "
+        f"select {columns}, {arrival}, _row, _new, not _gone as _counts, not _gone as _known from pg_temp.contest "
+        f"union all select {columns}, {arrival}, null, false, not _gone, not _gone "
         f"from ({lineage.versions(table, 'pg_temp.contest')}) as v "
         "where not _current and exists (select 1 from pg_temp.arrived) "
-        f"union all select {nothing}, {arrival}, null, false, false from ("
+        f"union all select {columns}, {arrival}, null, false, false, _known from ("
         f"{pending(table, 'pg_temp.contest')} union all {not_let_in(table, load_id)}) as p"
     )
-    window = f"(partition by {listed(table.primary_key)} order by {arrival}, _new, _counts)"
+    order = f"partition by {key} order by {arrival}, _new, _counts"
+    changes = (
+        f"select *, (_known and lag(_known) over w and row({columns}) is not distinct from lag(row({columns})) over w) "
+        f"is not true as _changes from ({known}) as known window w as ({order})"
+    )
+    stretches = f"select *, count(*) filter (where _changes) over ({order}) as _stretch from ({changes}) as v"
     return (
-        f"select _row from (select _row, _new, lag(_counts) over {window} "
-        f"and row({columns}) is not distinct from lag(row({columns})) over {window} as same "
-        f"from ({known}) as known) as v where _new and same"
+        f"select _row from (select _row, _new, bool_or(_counts) over (partition by {key}, _stretch "
+        f"order by {arrival}, _new, _counts rows between unbounded preceding and 1 preceding) as _repeats "
+        f"from ({stretches}) as v) as v where _new and _repeats"
     )
 
 

@@ -109,16 +109,6 @@ def test_a_row_is_no_repeat_of_one_behind_which_another_was_undone(shop: Lab, wa
     assert labels(shop) == ["A"]
 
 
-def test_what_was_dismissed_for_good_stands_between_nothing(shop: Lab) -> None:
-    shop.rows("tills", (5, 1, "A"))
-    waits = shop.rows("tills", (5, 9, "B"))
-    shop.query_and_commit(
-        "update ledger.rejects set status = 'dismissed', dismissed_at = now(), dismissed_by = 'x', "
-        f"dismissed_why = 'y' where load_id = {waits.load_id}"
-    )
-    assert shop.rows("tills", (5, 1, "A")).duplicates == 1
-
-
 def test_a_row_let_in_late_is_no_repeat_of_one_behind_which_another_waits(lab: Lab) -> None:
     lab.rows("shops", 1)
     first = lab.rows("tills", ("5x", 1, "A"))
@@ -155,6 +145,56 @@ def test_a_delete_is_no_repeat_of_one_behind_which_a_row_was_refused(shop: Lab) 
     assert shop.load("tills", '{"id": 5, "shop": 1, "label": "B", "more": "x"}', "ndjson").rejected == 1
     assert shop.delete("tills", 5).accepted == 1
     assert shop.delete("tills", 5).duplicates == 1
+
+
+@pytest.mark.parametrize("bulk", [1, 5000])
+def test_rows_of_a_load_refused_whole_that_say_the_same_stand_between_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, bulk: int
+) -> None:
+    """Else every row would be a new version when the file is sent again, mended."""
+    monkeypatch.setattr("loader.intake.landing.BULK", bulk)
+    lab.rows("things", (1, "A", 5), (2, "A", 5), (3, "A", None))
+    lab.rows("things", (1, "A", 5), (2, "B", 5), (3, "A", "x"), on_reject="refuse")
+    again = lab.rows("things", (1, "A", 5), (2, "A", 5), (3, "A", None))
+    assert (again.accepted, again.duplicates) == (2, 1)
+    lab.rows("tills", (5, 9, "A"))
+    lab.rows("tills", (5, 9, "A"), (6, 9, "A"), on_reject="refuse")
+    assert (waits := lab.rows("tills", (5, 9, "A"))).duplicates == 1, waits
+    assert lab.rows("tills", (6, 9, "A")).waiting == 1, "the first of it was refused"
+
+
+def dismiss_all(lab: Lab) -> None:
+    lab.query_and_commit(
+        "update ledger.rejects set status = 'dismissed', dismissed_at = now(), dismissed_by = 'x', "
+        "dismissed_why = 'y' where status in ('waiting', 'rejected')"
+    )
+
+
+def test_what_was_dismissed_for_good_stands_between_nothing(shop: Lab) -> None:
+    shop.rows("shops", 9)
+    shop.rows("tills", (5, 1, "A"), (6, 1, "A"))
+    shop.rows("tills", (5, 9, "B"))
+    shop.delete("shops", 9, cascade="wait")  # B had stood
+    shop.rows("tills", (6, 9, "B"))
+    dismiss_all(shop)
+    assert shop.rows("tills", (5, 1, "A"), (6, 1, "A")).duplicates == 2
+
+
+def test_nor_does_what_an_undo_took_away_that_does_not_stand(lab: Lab) -> None:
+    lab.rows("things", (1, "Z", 1), (2, "other", 1))
+    load, replay = refused_and_replayed(lab)
+    load_undone = lab.undo(load).receipt.load_id
+    lab.undo(replay)
+    lab.undo(load_undone)
+    assert names(lab) == ["Z", "other"]
+    dismiss_all(lab)
+    assert lab.rows("things", (1, "Z", 1)).duplicates == 1
+
+
+def test_a_delete_that_was_refused_stands_between_nothing(shop: Lab) -> None:
+    shop.rows("tills", (5, 1, "A"))
+    assert shop.delete("shops", 1).rejected == 1
+    assert shop.rows("shops", 1).duplicates == 1
 
 
 # -- undo and replay -----------------------------------------------------------
@@ -233,8 +273,20 @@ def test_rows_of_a_replay_that_waited_are_kept_again_too(lab: Lab, released: boo
     if not released:
         lab.rows("shops", 9)
     assert labels(lab) == []
-    lab.undo(undone.load_id)
+    back = lab.undo(undone.load_id).receipt
     assert labels(lab) == ["A"]
+    lab.audit()
+    lab.undo(back.load_id)
+    assert labels(lab) == []
+    lab.audit()
+
+
+def test_what_was_replayed_again_and_waits_does_not_wait_twice(lab: Lab) -> None:
+    refused = lab.rows("tills", ("5x", 9, "A"))
+    replay = lab.replay("tills", mended(lab, "tills", refused.load_id, id="5"))
+    undone = lab.undo(replay.load_id).receipt
+    assert lab.replay("tills", lab.rejects(undone.load_id)[0]["reject_id"]).waiting == 1
+    lab.undo(undone.load_id)
     lab.audit()
 
 

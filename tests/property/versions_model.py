@@ -118,6 +118,7 @@ class Model:
                 item.state = "rejected"
                 counts.rejected += 1
         before_all = self._might_count(table)
+        refused = [item for item in new if item.fault]
         new = [item for item in new if not item.fault]
         waiting = {item.values for item in self.chosen(table, "waiting")}
         live = sorted(new, key=lambda item: item.arrival)
@@ -128,19 +129,18 @@ class Model:
                 continue
             repeats = item.values in waiting
             if table.ordered_by_arrival:
-                last = self._last_before(item, [*before_all, *new])
-                repeats = (
-                    last is not None
-                    and last.values == item.values
-                    and last not in live
-                    and (last.state == "waiting" or (last in new and last.state == "out"))
-                )
+                # as it was sent: what was undone is no such thing, nor what was sent with a column too many
+                kept = [o for o in before_all if o.state in ("waiting", "rejected", "dismissed") and o.fault == ""]
+                mine = [o for o in new if o not in live]
+                waits = [o for o in [*kept, *mine] if o.state == "waiting" or o in mine]
+                repeats = self._repeats(item, [*before_all, *new], waits, kept)
             item.state = "out" if repeats else "waiting"
             waiting.add(item.values)
             counts.duplicates += repeats
             counts.waiting += not repeats
         before = self.highest(table)
-        verdicts = [(item, self._verdict(item, before, live, [*before_all, *new])) for item in live]
+        alike = [item for item in before_all if item not in refused]
+        verdicts = [(item, self._verdict(item, before, live, [*before_all, *new], alike)) for item in live]
         for item, verdict in verdicts:
             item.state = verdict
             counts.accepted += verdict == "in"
@@ -163,12 +163,25 @@ class Model:
         ]  # fmt: skip
 
     @staticmethod
-    def _last_before(item: Item, among: list[Item]) -> Item | None:
+    def _repeats(item: Item, among: list[Item], counting: list[Item], alike: list[Item]) -> bool:
+        """Whether one of ``counting`` came before it, and nothing between them but the same, and ``alike``."""
         earlier = [other for other in among if other.key == item.key and other.arrival < item.arrival]
-        return max(earlier, key=lambda other: other.arrival, default=None)
+        for other in sorted(earlier, key=lambda other: other.arrival, reverse=True):
+            if other.gone or other.values != item.values:
+                return False
+            if other in counting:
+                return True
+            if other not in alike:
+                return False
+        return False
 
     def _verdict(
-        self, item: Item, before: dict[tuple[str | None, ...], Item], new: list[Item], known: list[Item]
+        self,
+        item: Item,
+        before: dict[tuple[str | None, ...], Item],
+        new: list[Item],
+        known: list[Item],
+        alike: list[Item],
     ) -> str:
         earlier = [other for other in new if other.key == item.key and other.arrival < item.arrival]
         standing = before.get(item.key)
@@ -178,9 +191,8 @@ class Model:
         if item.table.valid_from:
             others = [o for o in self.chosen(item.table, "in") if o.key == item.key and not o.gone] + earlier
             return "out" if any(other.values == item.values for other in others) else "in"
-        last = self._last_before(item, known)
-        counts = last is not None and (last.state == "in" or last in new) and not last.gone
-        return "out" if counts and last is not None and last.values == item.values else "in"
+        counting = [*(other for other in known if other.state == "in"), *new]
+        return "out" if self._repeats(item, known, counting, alike) else "in"
 
     def release(self, changed: list[Table], cause: int) -> None:
         changed = list(changed)
