@@ -78,9 +78,12 @@ def pending(table: Table, keys: str) -> str:
 
 
 def _may_return(undo: str, *first: str) -> str:
-    """SQL that is true of what the load ``undo`` took away, an undo that stands, and did not keep again."""
+    """SQL that is true of what the load ``undo`` took away, which stands, and did not keep in the ledger.
+
+    What it did is found there; a cascade, which nobody can undo, keeps all.
+    """
     return (
-        f"exists (select 1 from ledger.loads as u where u.load_id = {undo} and u.door = 'undo' "
+        f"exists (select 1 from ledger.loads as u where u.load_id = {undo} "
         "and u.undone_by_load_id is null and not exists (select 1 from ledger.rejects as k "
         f"where k.load_id = u.load_id and (k.first_load_id, k.first_row) = ({', '.join(first)})))"
     )

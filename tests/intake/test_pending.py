@@ -192,9 +192,19 @@ def test_nor_does_what_an_undo_took_away_that_does_not_stand(lab: Lab) -> None:
 
 
 def test_a_delete_that_was_refused_stands_between_nothing(shop: Lab) -> None:
-    shop.rows("tills", (5, 1, "A"))
-    assert shop.delete("shops", 1).rejected == 1
-    assert shop.rows("shops", 1).duplicates == 1
+    shop.rows("regions", 3)
+    shop.rows("shops", (2, 3))
+    shop.rows("tills", (5, 2, "A"))
+    assert shop.delete("shops", 2).rejected == 1
+    assert shop.rows("shops", (2, 3)).duplicates == 1
+
+
+def test_a_row_is_no_repeat_of_one_behind_which_a_delete_was_undone(lab: Lab) -> None:
+    lab.rows("regions", 1)
+    undone = lab.undo(lab.delete("regions", 1).load_id).receipt
+    assert lab.rows("regions", 1).accepted == 1
+    lab.undo(undone.load_id)
+    assert lab.mirror("regions") == [("1",)]
 
 
 # -- undo and replay -----------------------------------------------------------
