@@ -64,9 +64,13 @@ def pending(table: Table, keys: str) -> str:
         f"or r.status = 'dismissed' and {_may_return('r.resolved_load_id', 'r.first_load_id', 'r.first_row')}) "
         f"and {_any_kept(table)}"
     )
+    deleted = (
+        f"exists (select 1 from {table.history} as d where d._load_id = h._load_id and d._row = h._row "
+        f"and {is_tombstone('d')})"
+    )
     taken_back = (
         f"select {listed(table.column_names, 'h')}, h._first_load_id, h._first_row, null::jsonb, false, not _gone "
-        f"from (select h.*, coalesce(r.first_load_id, h._load_id) as _first_load_id, {is_tombstone('h')} as _gone, "
+        f"from (select h.*, coalesce(r.first_load_id, h._load_id) as _first_load_id, {deleted} as _gone, "
         f"coalesce(r.first_row, h._row) as _first_row from {table.history} as h left join ledger.rejects as r "
         "on r.resolved_load_id = h._load_id and r.resolved_row = h._row "
         f"where h._reason = 'undone' and ({listed(table.primary_key, 'h')}) in (select {key} from {keys}) "
