@@ -66,7 +66,7 @@ class House:
     def empty(self) -> None:
         """No row, no reject, and no writing left over from before."""
         self.run(
-            f"truncate {self.table.mirror}, {self.table.history}", "truncate ledger.rejects",
+            f"truncate {self.table.mirror}, {self.table.history}", "truncate ledger.rejects, ledger.mendings",
             "drop table if exists yardstick", f"create table yardstick ({self._columns()})", "checkpoint",
         )  # fmt: skip
 

@@ -40,8 +40,11 @@ NEEDS = {
     "traces.tables": EVERYTHING, "traces.row": EVERYTHING,
     "forms.new": "load", "forms.create": "load", "forms.pick": "load",
     "uploads.new": "load", "uploads.send": "load", "uploads.progress": "load",
-    "api.post_load": IN_VIEW, "api.post_undo": IN_VIEW, "api.post_replay": IN_VIEW,
-    "api.get_loads": "read", "api.get_load": IN_VIEW, "api.get_rejects": "read", "api.get_rejects_csv": "read",
+    "api.post_load": IN_VIEW, "api.post_undo": IN_VIEW,
+    "api.get_loads": "read", "api.get_load": IN_VIEW,
+    "rejects.get_rejects": "read", "rejects.get_rejects_csv": "read", "rejects.get_reject": IN_VIEW,
+    "rejects.patch_reject": IN_VIEW, "rejects.post_replay": IN_VIEW,
+    "mending.row": IN_VIEW, "mending.mend": IN_VIEW, "mending.dismiss": IN_VIEW,
     "api.get_tables": "read", "api.get_table": "read", "api.get_openapi": "read",
 }  # fmt: skip
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.
@@ -107,6 +110,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from loader.doors.api import api
     from loader.doors.forms import forms
     from loader.doors.health import health
+    from loader.doors.mending import mending
+    from loader.doors.rejects import rejects
     from loader.doors.upload import uploads
     from loader.pages.blueprint import pages
     from loader.pages.traces import traces
@@ -131,11 +136,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["gatehouse"] = Gatehouse(settings, engine, LiveContract(settings, engine))
     csrf.init_app(app)
     csrf.exempt(api)
+    csrf.exempt(rejects)
     app.register_blueprint(pages)
     app.register_blueprint(traces, url_prefix="/trace")
     app.register_blueprint(forms, url_prefix="/tables")
     app.register_blueprint(uploads, url_prefix="/tables")
+    app.register_blueprint(mending, url_prefix="/rejects")
     app.register_blueprint(api, url_prefix=API_PREFIX)
+    app.register_blueprint(rejects, url_prefix=API_PREFIX)
     app.register_blueprint(health)
     app.before_request(_require_identity)
     app.after_request(_secure)

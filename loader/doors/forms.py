@@ -13,16 +13,15 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pyarrow as pa
 from flask import Blueprint, abort, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
 
 from loader.app import gatehouse
 from loader.contract.model import Contract, Table
 from loader.contract.types import identifier, literal
+from loader.doors.entry import Entry, as_row, fields_of, note_faults, picked, read
 from loader.doors.opened import opened
 from loader.doors.patience import patience
 from loader.intake.decode import Batch
@@ -32,28 +31,14 @@ from loader.intake.receipt import Receipt
 from loader.intake.sql import fetch
 from loader.ledger.loads import Origin
 from loader.pages import choices
-from loader.pages.fields import Field, first_values, make_fields, row_rules
+from loader.pages.fields import first_values, row_rules
 from loader.pages.masking import Mask
-from loader.pages.moments import NoSuchMoment, is_zone, with_zone
 
 forms = Blueprint("forms", __name__)
 
 #: How long a form waits: for a load into the same table, or a second click for the first one's.
 _WAIT_SECONDS = 5.0
 _NONCE = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass
-class Entry:
-    """What stands in a form: texts as typed, the zones of moments, and what is wrong with them.
-
-    ``faults`` are by column; those of the row as a whole are under ``None``.
-    """
-
-    typed: dict[str, str]
-    zones: dict[str, str] = field(default_factory=dict)
-    faults: dict[str | None, list[str]] = field(default_factory=dict)
-    waits: list[str] = field(default_factory=list)
 
 
 @forms.get("/<source>/<table>/new")
@@ -71,9 +56,9 @@ def new(source: str, table: str) -> ResponseReturnValue:
 def create(source: str, table: str) -> ResponseReturnValue:
     """Judge the row; load it if it may come in, else show the form with what is wrong."""
     target, contract = opened(source, table, "form"), gatehouse().contract()
-    fields = _fields(target)
-    entry = _read(fields, request.form)
-    row, unsure = _row(fields, entry)
+    fields = fields_of(target)
+    entry = read(fields, request.form)
+    row, unsure = as_row(fields, entry)
     origin = _origin(row, request.form.get("nonce", ""))
     try:
         with patience(_WAIT_SECONDS) as seconds_left:
@@ -89,7 +74,7 @@ def create(source: str, table: str) -> ResponseReturnValue:
         abort(409, "Your row is still being loaded. The list of loads will show it in a moment.")
     if receipt.load_id is not None and receipt.status != "refused":
         return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
-    _note_faults(entry, receipt, unsure, fields, Mask(target))
+    note_faults(entry, receipt, unsure, fields, Mask(target))
     return _page(target, entry), 422
 
 
@@ -98,7 +83,7 @@ def pick(source: str, table: str, column: str) -> ResponseReturnValue:
     """Rows of a column's parent table that fit ``?q=``: key and words of at most 20, and
     whether a row with that value would wait for its parent."""
     target = opened(source, table, "form")
-    found = next((f for f in _fields(target) if f.column.name == column), None)
+    found = next((f for f in fields_of(target) if f.column.name == column), None)
     relationship = target.relationship_of(column)
     if found is None or found.parent is None or relationship is None:
         abort(404, f"{column} is not picked from another table.")
@@ -112,45 +97,6 @@ def pick(source: str, table: str, column: str) -> ResponseReturnValue:
             rows = [same] if same else []
             waits = not same and choices.fits(connection, found.column, words)
     return jsonify({"choices": [vars(row) for row in rows], "waits": waits})
-
-
-def _fields(table: Table) -> list[Field]:
-    """The form's fields; what is picked from a table that who comes may not read is typed."""
-    return make_fields(table, gatehouse().readable())
-
-
-def _read(fields: list[Field], form: MultiDict[str, str]) -> Entry:
-    entry = Entry({})
-    for each in fields:
-        # a form's line ends are always CRLF, whatever was typed
-        entry.typed[each.column.name] = form.get(each.name, "").replace("\r\n", "\n")
-        zone = form.get(f"z.{each.column.name}", each.zone or "")
-        if each.zone is not None and is_zone(zone):
-            entry.zones[each.column.name] = zone
-    return entry
-
-
-def _row(fields: list[Field], entry: Entry) -> tuple[dict[str, str | None], dict[str, str]]:
-    """The row as the door gets it, and what is to be said of moments that can't be told.
-
-    Text goes as it was typed; around other values spaces mean nothing. An empty field is NULL.
-    """
-    row: dict[str, str | None] = {}
-    unsure: dict[str, str] = {}
-    for each in fields:
-        name, family = each.column.name, each.column.type.family
-        text = entry.typed[name]
-        if family not in ("text", "varchar"):
-            text = text.strip()
-        if each.control == "moment" and text:
-            zone = entry.zones.get(name, each.zone or "UTC")
-            if zone != each.column.type.timezone:  # else the door itself takes it as that zone's
-                try:
-                    text = with_zone(text, zone)
-                except NoSuchMoment as error:
-                    unsure[name] = str(error)
-        row[name] = text or None
-    return row, unsure
 
 
 def _origin(row: dict[str, str | None], nonce: str) -> Origin:
@@ -193,45 +139,15 @@ def _load(
             time.sleep(0.1)
 
 
-def _note_faults(entry: Entry, receipt: Receipt, unsure: dict[str, str], fields: list[Field], mask: Mask) -> None:
-    """Every fault of the row beside its column; what a row waits for is told apart. Nothing is
-    said of other rows that their own pages would hide."""
-    by_name = {each.column.name: each for each in fields}
-    for reject in receipt.rejects:
-        for fault in reject.faults:
-            column, message = fault["column"], mask.message(fault)
-            parent = by_name[column].parent if column in by_name else None
-            if receipt.waiting and parent is not None:
-                label = by_name[column].column.label
-                entry.waits.append(f"{label} {fault['value']} is not in {parent.label} yet")
-            elif receipt.waiting:
-                entry.waits.append(message)
-            elif column not in unsure:
-                entry.faults.setdefault(column, []).append(message)
-    for column, message in unsure.items():
-        entry.faults[column] = [message]
-
-
 def _page(table: Table, entry: Entry) -> str:
-    fields = _fields(table)
-    picked: dict[str, str] = {}
-    with gatehouse().engine.connect() as connection:
-        for each in fields:
-            name = each.column.name
-            value = entry.typed.get(name, "").strip()
-            relationship = table.relationship_of(name)
-            if each.parent is None or relationship is None or not value:
-                continue
-            column = relationship.parent_columns[0]
-            if found := choices.find(connection, each.parent, column, value):
-                picked[name] = found.label
+    fields = fields_of(table)
     return render_template(
         "form.html",
         table=table,
         fields=fields,
         row_rules=row_rules(table),
         entry=entry,
-        picked=picked,
+        picked=picked(table, fields, entry),
         # a new one on every page: what is sent from it is a sending of its own
         nonce=secrets.token_hex(16),
     )

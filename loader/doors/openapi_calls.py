@@ -41,6 +41,8 @@ _LIMIT = parameter(
 )
 _OF_LOAD = parameter("load_id", "query", NUMBER, "Of this load only")
 _LOAD_ID = parameter("load_id", "path", NUMBER, "The load's number")
+_REJECT_ID = parameter("reject_id", "path", NUMBER, "The row's number")
+_TAG: Schema = {"description": "Which state of the row's values this is", "schema": {"type": "string"}}
 _KEPT = (
     _SOURCE, _TABLE, parameter("status", "query", {"enum": [*REJECT_STATUSES]}, "Only with this status"),
     _OF_LOAD, _BEFORE,
@@ -115,6 +117,43 @@ CALLS: dict[str, Schema] = {
             "table each of the table's columns has one of its own.",
             answers={"200": _CSV, **problems({})},
         )
+    },
+    "/api/v1/rejects/{reject_id}": {
+        "get": call(
+            "get_reject", "One row that was not let in", _REJECT_ID,
+            answers={
+                "200": answer("The row", named("Reject"), ETag=_TAG),
+                **problems({"404": "There is no such row"}),
+            },
+        ),
+        "patch": call(
+            "mend_reject", "Mend a kept row", _REJECT_ID,
+            parameter("If-Match", "header", {"type": "string", "pattern": r"^[\x20-\x7e]*$"},
+                      "The ETag of the row as you saw it: then nothing is changed if somebody mended it since"),
+            description="The body is a merge patch (RFC 7396) of the row's payload: columns and their new values; "
+            "`null` empties a column, and takes away a name that the table does not have. The row stays kept, and "
+            "is judged by a replay. Who changed what, and when, is on record.",
+            requestBody={
+                "required": True,
+                "content": {
+                    media_type: {"schema": {"type": "object", "additionalProperties": True}, "example": {"quantity": 2}}
+                    for media_type in ("application/merge-patch+json", "application/json")
+                },
+            },
+            answers={
+                "200": answer("The row as it is kept now", named("Reject"), ETag=_TAG),
+                **problems({
+                    "400": "The body is not as stated",
+                    "403": "The token may not do this, or the contract opens no door for the API",
+                    "404": "There is no such row, or the contract has its table no more",
+                    "409": "The row is not kept any more (it was let in or dismissed), or is a key to delete",
+                    "412": "If-Match: somebody mended the row since",
+                    "413": "The body is larger than 8 MB",
+                    "415": "Not JSON",
+                    "503": "The database ended it, or a load into the table goes on; nothing was changed",
+                }),
+            },
+        ),
     },
     "/api/v1/rejects/replay": {
         "post": call(

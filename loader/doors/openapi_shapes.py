@@ -56,7 +56,7 @@ def entry(model: type[Base], enums: dict[str, tuple[str, ...]], description: str
     for column in shown(model):
         schema: Schema = {}
         match column.type:
-            case sa.BigInteger():
+            case sa.Integer():
                 schema["type"] = "integer"
             case sa.DateTime():
                 schema = {"type": "string", "format": "date-time"}

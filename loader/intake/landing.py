@@ -184,12 +184,12 @@ def fill_from_rejects(connection: Connection, table: Table, load_id: int, chosen
 def is_whole(table: Table, alias: str) -> str:
     """SQL that is true of a kept row that may be judged again: what is kept of it is what was sent.
 
-    Not so of rows that could not be read, of keys of deletes, and of rows that name a column the
-    table does not have: their other values alone would not be what was sent.
+    Not so of rows that could not be read, unless somebody mended them, of keys of deletes, and of
+    rows that name a column the table does not have: their other values alone would not be what was sent.
     """
     columns = ", ".join(literal(name) for name in table.column_names)
     return (
-        f"({alias}.rule not in ({', '.join(literal(rule) for rule in _AS_SHOWN)}) "
+        f"(({alias}.mended > 0 or {alias}.rule not in ({', '.join(literal(rule) for rule in _AS_SHOWN)})) "
         f"and not exists (select 1 from ledger.loads as d where d.load_id = {alias}.load_id and d.op = 'delete') "
         f"and not exists (select 1 from jsonb_object_keys({alias}.payload) as k(name) "
         f"where k.name not in ({columns})))"

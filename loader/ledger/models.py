@@ -198,6 +198,8 @@ class Reject(Base):
     awaits: Mapped[bytes | None] = mapped_column(info=_INNER)
     #: Of a row that may come in yet, where arrival orders the versions of a key: which key it has.
     key_digest: Mapped[bytes | None] = mapped_column(info=_INNER)
+    #: How often its values were changed since it came; see :class:`Mending`.
+    mended: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("0"))
 
     __table_args__ = (
         sa.UniqueConstraint("load_id", "row"),
@@ -222,6 +224,20 @@ class Reject(Base):
         sa.Index("rejects_first_idx", "first_load_id", "first_row"),
         sa.Index("rejects_key_idx", "key_digest", postgresql_where=sa.text("key_digest is not null")),
     )
+
+
+class Mending(Base):
+    """One change of a kept row: by whom, when, and by column the value before and after (JSON, as it was kept)."""
+
+    __tablename__ = "mendings"
+
+    mending_id: Mapped[int] = _identity()
+    reject_id: Mapped[int] = mapped_column(sa.ForeignKey("ledger.rejects.reject_id"))
+    mended_at: Mapped[datetime] = mapped_column(server_default=sa.text("clock_timestamp()"))
+    mended_by: Mapped[str]
+    changes: Mapped[dict[str, Any]]
+
+    __table_args__ = (sa.Index("mendings_reject_idx", "reject_id"),)
 
 
 class Clock(Base):

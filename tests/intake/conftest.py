@@ -30,7 +30,7 @@ def lab_engine(server: Settings) -> Iterator[sa.Engine]:
 
 def empty(engine: sa.Engine) -> None:
     """No row in any staging table, and a ledger as new."""
-    relations = ["ledger.rejects", "ledger.loads"]
+    relations = ["ledger.mendings", "ledger.rejects", "ledger.loads"]
     relations += [f"{SCHEMA}.{table.name}{more}" for table in CONTRACT for more in ("", "__history")]
     with engine.begin() as connection:  # these tables are small: `truncate` would take five times as long
         connection.exec_driver_sql("; ".join(f"delete from {relation}" for relation in relations))

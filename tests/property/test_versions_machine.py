@@ -62,7 +62,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        names = ["ledger.rejects", "ledger.loads"]
+        names = ["ledger.mendings", "ledger.rejects", "ledger.loads"]
         names += [f"{SCHEMA}.{made.name}{more}" for made in _TABLES for more in ("", "__history")]
         with self.engine.begin() as connection:
             connection.exec_driver_sql("; ".join(f"delete from {name}" for name in names))

@@ -100,13 +100,18 @@ class _RowReader:
         return [text.get(name) for name in self.columns]
 
     def _text(self, name: str, value: Any) -> str | None:
-        if value is None or (type(value) is str and name not in self._json):
-            return value
-        if name in self._json or isinstance(value, (dict, list)):
-            return _write(value)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value)
+        return as_text(value, name in self._json)
+
+
+def as_text(value: Any, is_json: bool) -> str | None:
+    """A parsed value as the text of its column, of type ``jsonb`` or not."""
+    if value is None or (type(value) is str and not is_json):
+        return value
+    if is_json or isinstance(value, (dict, list)):
+        return _write(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def _kept(text: dict[str, str | None]) -> dict[str, str | None]:

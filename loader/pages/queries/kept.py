@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 
-from loader.ledger.models import Load, Reject, shown
+from loader.ledger.models import Load, Mending, Reject, shown
 from loader.pages.masking import Masks
 from loader.permissions import Principal
 
@@ -129,6 +129,33 @@ def list_rows(connection: Connection, chosen: Filter, page: int, size: int = PAG
     columns = [column for column in shown(Reject) if column.key != "payload"]
     query = chosen.apply(sa.select(*columns, _SHOWN.label("payload"))).order_by(*order)
     return list(connection.execute(query.limit(size).offset((page - 1) * size)))
+
+
+def find(connection: Connection, reject_id: int) -> sa.Row[Any] | None:
+    """One row, with the ``op`` of the load that holds it; ``None`` if there is none of that number."""
+    query = sa.select(*shown(Reject), Load.op).join(Load, Load.load_id == Reject.load_id)
+    return connection.execute(query.where(Reject.reject_id == reject_id)).first()
+
+
+def mendings_of(connection: Connection, row: sa.Row[Any]) -> list[sa.Row[Any]]:
+    """What was changed in a row since it first arrived, whatever entry held it then: the oldest first."""
+    query = (
+        sa.select(Mending.__table__)
+        .join(Reject, Reject.reject_id == Mending.reject_id)
+        .where(Reject.first_load_id == row.first_load_id, Reject.first_row == row.first_row)
+        .order_by(Mending.mending_id)
+        .limit(_NAMED)
+    )
+    return list(connection.execute(query))
+
+
+def next_open(connection: Connection, row: sa.Row[Any]) -> int | None:
+    """The refused row of the same table that comes next, as the list has them: the newest first, then round."""
+    query = sa.select(sa.func.max(Reject.reject_id)).where(
+        Reject.status == "rejected", Reject.source == row.source, Reject.table_name == row.table_name
+    )
+    before = connection.scalar(query.where(Reject.reject_id < row.reject_id))
+    return before or connection.scalar(query.where(Reject.reject_id > row.reject_id))
 
 
 def rows_let_in_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
