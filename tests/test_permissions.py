@@ -75,7 +75,7 @@ def test_every_page_answers_a_role_by_what_it_may_do(desk: Desk, role: str) -> N
     allowed = refused = 0
     for rule in desk.app.url_map.iter_rules():
         need = NEEDS.get(rule.endpoint)
-        if rule.endpoint.startswith("api.") or need in (None, ANYBODY, IN_VIEW):
+        if rule.endpoint.startswith(("api.", "rejects.")) or need in (None, ANYBODY, IN_VIEW):
             continue
         for client, table, is_for_all in asked:
             names = {"source": "desk", "table": table, "name": table, "column": "team_id", "schema": "desk"}
@@ -107,6 +107,8 @@ CALLS: dict[str, tuple[str, Callable[[str, int], tuple[str, str, Any]]]] = {
     "receipt": ("read", lambda _, load: ("GET", f"/loads/{load}", None)),
     "contract": ("read", lambda table, _: ("GET", f"/tables/desk/{table}", None)),
     "replay": ("mend", lambda table, _: ("POST", "/rejects/replay", {"source": "desk", "table": table})),
+    "kept row": ("read", lambda _, load: ("GET", f"/rejects/{load}", None)),
+    "mend": ("mend", lambda _, load: ("PATCH", f"/rejects/{load}", {})),
 }
 
 
@@ -165,6 +167,30 @@ def test_no_page_shows_anything_of_another_table(desk: Desk, role: str) -> None:
         assert "urgent" not in response.text, path
     assert client.get("/trace/").status_code == 403
     assert "Trace" not in client.get("/").text
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_kept_row_is_mended_by_who_may_and_seen_by_who_may_read_it(desk: Desk, role: str) -> None:
+    desk.app.config["WTF_CSRF_ENABLED"] = False
+    own, other = desk.load(OWN, *ROWS).load_id, desk.load(OTHER, TICKET | {"urgent": "perhaps"}).load_id
+    numbers = dict(desk.rows("select load_id, reject_id from ledger.rejects"))
+    client = as_role(desk, role, f"desk.{OWN}") if role != "admin" else as_role(desk, role)
+    mends = "mend" in ROLES[role]
+    page = client.get(f"/rejects/{numbers[own]}")
+    assert page.status_code == 200
+    assert ("Mend it" in page.text, "Dismiss" in page.text) == (mends, mends)
+    assert (f'href="/rejects/{numbers[own]}"' in client.get("/rejects").text) is mends
+    status = 404 if role != "admin" else 200
+    hidden = client.get(f"/rejects/{numbers[other]}")
+    assert hidden.status_code == status
+    assert ("perhaps" in hidden.text) is (role == "admin")
+    for what, sent in (("", {"seen": "0", "c.team_id": "2", "c.name": "B"}), ("/dismiss", {"why": "x"})):
+        if role != "admin":
+            assert client.post(f"/rejects/{numbers[other]}{what}", data=sent).status_code == 404
+        answer = client.post(f"/rejects/{numbers[own]}{what}", data=sent)
+        assert answer.status_code == ((303 if not what else 409) if mends else 403)
+    kept = desk.rows("select status from ledger.rejects order by reject_id")
+    assert kept == [("resolved" if mends else "rejected",), ("rejected",)]
 
 
 def test_a_viewer_is_offered_no_way_to_bring_rows(desk: Desk) -> None:

@@ -126,7 +126,7 @@ def _body(document: dict[str, Any], content: dict[str, Any]) -> Body:
     json_body = content["application/json"]
     objects = [*_objects(document, json_body["schema"])]
     shapes = {schema.get("title", ""): members(document, schema) for schema in objects}
-    examples: list[Any] = [json_body.get("example"), *objects[0].get("examples", ())]
+    examples: list[Any] = [json_body.get("example"), *(e for each in objects[:1] for e in each.get("examples", ()))]
     example = next((example for example in examples if example is not None), None)
     text = None if example is None else json.dumps(example, ensure_ascii=False, indent=2)
     return Body(tuple(content), tuple(shapes.items()), text)

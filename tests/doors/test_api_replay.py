@@ -49,7 +49,7 @@ def test_the_limit_of_a_replay_holds_for_a_body_in_chunks(caller: Caller) -> Non
             "POST", "/api/v1/rejects/replay", input_stream=io.BytesIO(body), content_type="application/json",
             **({"headers": {"Content-Length": str(len(body))}} | more),
         )  # fmt: skip
-        assert_problem(response, 413, "Name fewer rows at once.")
+        assert_problem(response, 413, "say less at once")
     small = {"input_stream": io.BytesIO(b'{"source": "desk", "table": "teams"}'), "environ_overrides": chunked}
     assert caller.call("POST", "/api/v1/rejects/replay", **small).get_json() == {"receipts": []}
 

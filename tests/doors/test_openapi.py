@@ -46,7 +46,7 @@ def test_every_route_of_the_api_is_in_the_document(desk: Desk) -> None:
         (rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}"), method.lower())
         for rule in desk.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint.startswith("api.") and rule.endpoint != "api.post_load"
+        if rule.endpoint.startswith(("api.", "rejects.")) and rule.endpoint != "api.post_load"
     }
     assert told == there | loads
 

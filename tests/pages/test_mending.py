@@ -65,7 +65,7 @@ def test_a_refused_row_is_mended_on_its_page(desk: Desk) -> None:
 def test_a_row_as_it_is_may_be_tried_again(desk: Desk) -> None:
     """As after a change of the contract."""
     number = kept(desk, hours="many")
-    desk.execute("update ledger.rejects set payload = payload || '{\"hours\": \"2\"}'")
+    desk.execute('update ledger.rejects set payload = payload || \'{"hours": "2"}\'')
     post(desk, f"/rejects/{number}", form(desk, number), 303)
     assert desk.rows("select status from ledger.rejects where reject_id = 1") == [("resolved",)]
     assert "Mended" not in words(desk.get(f"/rejects/{number}"))
@@ -92,9 +92,7 @@ def test_personal_values_are_not_shown_and_stay(desk: Desk) -> None:
     assert desk.rows("select contact, hours from staging_desk.tickets") == [(SECRET, 2)]
     other = kept(desk, ticket_id="2", hours="many", contact=SECRET)
     post(desk, f"/rejects/{other}", form(desk, other) | {"c.hours": "2", "c.contact": "new@secret.example"}, 303)
-    assert desk.rows("select contact from staging_desk.tickets where ticket_id = '2'") == [
-        ("new@secret.example",)
-    ]
+    assert desk.rows("select contact from staging_desk.tickets where ticket_id = '2'") == [("new@secret.example",)]
     after = desk.get(f"/rejects/{other}")
     assert "secret.example" not in after
     assert "personal, hidden" in words(after)
