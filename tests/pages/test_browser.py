@@ -279,7 +279,7 @@ def test_no_page_is_wider_than_its_window(desk: Desk, new_page: NewPage, width: 
     for path in (
         "/", "/tables", "/tables/desk/tickets", "/tables/desk/tickets/new", "/tables/desk/tickets/upload",
         "/loads", "/loads/1", "/loads/2",
-        "/rejects", "/dbt/", "/nothing", "/api/v1/docs", "/api/v1/docs/desk/tickets",
+        "/rejects", "/rejects/1", "/dbt/", "/nothing", "/api/v1/docs", "/api/v1/docs/desk/tickets",
     ):  # fmt: skip
         page.goto(path)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

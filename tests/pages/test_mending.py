@@ -58,7 +58,7 @@ def test_a_refused_row_is_mended_on_its_page(desk: Desk) -> None:
     post(desk, f"/rejects/{number}", sent | {"c.hours": "1.5"}, 303)
     assert desk.rows("select hours from staging_desk.tickets") == [(1.5,)]
     after = words(desk.get(f"/rejects/{number}"))
-    assert "It was taken up by load" in after
+    assert "It was let in by load" in after
     assert re.search(r"ann: hours from many to 1.5", after)
 
 
@@ -68,7 +68,9 @@ def test_a_row_as_it_is_may_be_tried_again(desk: Desk) -> None:
     desk.execute('update ledger.rejects set payload = payload || \'{"hours": "2"}\'')
     post(desk, f"/rejects/{number}", form(desk, number), 303)
     assert desk.rows("select status from ledger.rejects where reject_id = 1") == [("resolved",)]
-    assert "Mended" not in words(desk.get(f"/rejects/{number}"))
+    page = words(desk.get(f"/rejects/{number}"))
+    assert "Mended" not in page
+    assert re.search(r"is kept as row \d+: it waits for its parent", page)
     assert desk.rows("select status, rule from ledger.rejects where reject_id > 1")[0][0] == "waiting"
 
 

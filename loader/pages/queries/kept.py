@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
 
 from loader.ledger.models import Load, Mending, Reject, shown
 from loader.pages.masking import Masks
@@ -132,8 +133,16 @@ def list_rows(connection: Connection, chosen: Filter, page: int, size: int = PAG
 
 
 def find(connection: Connection, reject_id: int) -> sa.Row[Any] | None:
-    """One row, with the ``op`` of the load that holds it; ``None`` if there is none of that number."""
-    query = sa.select(*shown(Reject), Load.op).join(Load, Load.load_id == Reject.load_id)
+    """One row, with the ``op`` of the load that holds it; ``None`` if there is none of that number.
+
+    ``again`` and ``again_status`` are of the row as it was kept anew when it was taken up, if it was.
+    """
+    anew = aliased(Reject)
+    query = (
+        sa.select(*shown(Reject), Load.op, anew.reject_id.label("again"), anew.status.label("again_status"))
+        .join(Load, Load.load_id == Reject.load_id)
+        .outerjoin(anew, sa.and_(anew.load_id == Reject.resolved_load_id, anew.row == Reject.resolved_row))
+    )
     return connection.execute(query.where(Reject.reject_id == reject_id)).first()
 
 
