@@ -45,6 +45,8 @@ NEEDS = {
     "rejects.get_rejects": "read", "rejects.get_rejects_csv": "read", "rejects.get_reject": IN_VIEW,
     "rejects.patch_reject": IN_VIEW, "rejects.post_replay": IN_VIEW,
     "mending.row": IN_VIEW, "mending.mend": IN_VIEW, "mending.dismiss": IN_VIEW,
+    "mending.many": IN_VIEW, "mending.mend_many": IN_VIEW,
+    "mending.sheet": IN_VIEW, "mending.sheet_file": IN_VIEW, "mending.send_sheet": IN_VIEW,
     "api.get_tables": "read", "api.get_table": "read", "api.get_openapi": "read",
 }  # fmt: skip
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.

@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from loader.app import gatehouse, require
 from loader.contract.model import Table
+from loader.doors import mending_many, mending_sheet
 from loader.doors.entry import Entry, as_row, fields_of, note_faults, picked, read
 from loader.doors.patience import patience
 from loader.intake.load import LoadFailed
@@ -28,6 +29,13 @@ from loader.pages.queries import kept
 from loader.remedy import Remedy
 
 mending = Blueprint("mending", __name__)
+
+mending.add_url_rule("/many", "many", mending_many.many)
+mending.add_url_rule("/many", "mend_many", mending_many.mend_many, methods=["POST"])
+
+mending.add_url_rule("/sheet", "sheet", mending_sheet.sheet)
+mending.add_url_rule("/sheet", "send_sheet", mending_sheet.send_sheet, methods=["POST"])
+mending.add_url_rule("/sheet.xlsx", "sheet_file", mending_sheet.sheet_file)
 
 #: How long a form waits for a load into the same table.
 _WAIT_SECONDS = 5.0

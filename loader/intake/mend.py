@@ -81,13 +81,12 @@ def mend_and_judge(
     are ``lock_seconds`` and ``waiting``.
     """
     origin = Origin("replay", principal)
-    numbers = ", ".join(str(each.reject_id) for each in mends)
 
     def work(connection: Connection) -> Receipt:
         lock(connection, contract, table)
         _write(connection, table, mends, principal)
-        chosen = f"select r.reject_id from ledger.rejects as r where r.reject_id in ({numbers})"
-        found = fetch(connection, f"{chosen} and not {landing.is_whole(table, 'r')} order by 1 limit 10")
+        chosen = "select r.reject_id from ledger.rejects as r inner join pg_temp.mend as m on m.reject_id = r.reject_id"
+        found = fetch(connection, f"{chosen} where not {landing.is_whole(table, 'r')} order by 1 limit 10")
         if found:
             raise CanNotMend(
                 f"{_named(found)} can't be judged: what is kept of it is not what was sent, or names a column that "
@@ -100,7 +99,7 @@ def mend_and_judge(
 
 
 def _write(connection: Connection, table: Table, mends: Sequence[Mend], principal: str) -> int:
-    """Enter the changes and make them; the tables' locks are held."""
+    """Enter the changes and make them; the tables' locks are held. ``mend`` names the rows."""
     rows = [
         {
             "reject_id": each.reject_id,
@@ -127,26 +126,24 @@ def _write(connection: Connection, table: Table, mends: Sequence[Mend], principa
         raise AnotherWasQuicker(f"{_named(found)} was mended by somebody else since")
     if found := fetch(connection, "select reject_id from pg_temp.mend where op = 'delete' order by 1 limit 10"):
         raise CanNotMend(f"{_named(found)} is a key to delete: send it again, as it should be")
-    run(connection, "delete from pg_temp.mend where before = after")
     run(
         connection,
         "insert into ledger.mendings (reject_id, mended_by, changes) "
         f"select m.reject_id, {literal(principal)}, c.changes from pg_temp.mend as m cross join lateral ("
         "select jsonb_object_agg(name, jsonb_build_array(m.before -> name, m.after -> name)) as changes "
         "from (select jsonb_object_keys(m.before || m.after) as name) as n "
-        "where m.before -> name is distinct from m.after -> name) as c order by m.reject_id",
+        "where m.before -> name is distinct from m.after -> name) as c where m.before <> m.after order by m.reject_id",
     )
     changed = run(
         connection,
         "update ledger.rejects as r set payload = m.after, mended = r.mended + 1, awaits = null "
-        "from pg_temp.mend as m where r.reject_id = m.reject_id",
+        "from pg_temp.mend as m where r.reject_id = m.reject_id and m.before <> m.after",
     )
     run(  # by what stands now: the key may be another
         connection,
         f"update ledger.rejects as r set key_digest = {key_digest(table, from_payload('r'))} "
-        "from pg_temp.mend as m where r.reject_id = m.reject_id",
+        "from pg_temp.mend as m where r.reject_id = m.reject_id and m.before <> m.after",
     )
-    run(connection, "drop table pg_temp.mend")
     return changed
 
 

@@ -36,6 +36,8 @@ _LISTED = 100
 #: Tables whose kept rows the first page shows at once: what is built and what is late stand below them.
 _KEPT_SHOWN = 5
 _FORM_BYTES = 1 << 20
+#: What pages take files, and how large.
+_FILE_BYTES = {"uploads.send": MAX_BODY_BYTES, "mending.send_sheet": 64 << 20}
 _REJECT_FILTERS = (
     ("open", "waiting and refused"),
     ("waiting", "waiting"),
@@ -53,8 +55,8 @@ def _bound_forms(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     from who has logged in only."""
     if request.path.startswith(API_PREFIX + "/"):
         return
-    is_upload = endpoint == "uploads.send" and is_logged_in()
-    request.max_content_length = MAX_BODY_BYTES if is_upload else _FORM_BYTES
+    most = _FILE_BYTES.get(endpoint or "", _FORM_BYTES)
+    request.max_content_length = most if most == _FORM_BYTES or is_logged_in() else _FORM_BYTES
 
 
 @pages.app_context_processor
@@ -243,10 +245,12 @@ def rejects() -> ResponseReturnValue:
         last = max(1, -(-total // kept.PAGE))
         page = min(page, last)
         rows = kept.list_rows(connection, wanted, page)
+        groups = kept.groups(connection, source, name) if source and name and g.who.may("mend", source, name) else []
     return render_template(
         "rejects.html",
         contract=contract,
         rows=rows,
+        groups=groups,
         masks=Masks(contract),
         total=total,
         page=page,

@@ -167,6 +167,52 @@ def next_open(connection: Connection, row: sa.Row[Any]) -> int | None:
     return before or connection.scalar(query.where(Reject.reject_id > row.reject_id))
 
 
+@dataclass(frozen=True)
+class Group:
+    """Refused rows of a table that one rule keeps back, at one column or (``None``) as a whole."""
+
+    source: str
+    table: str
+    rule: str
+    column: str | None
+
+    def apply(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        return query.where(
+            Reject.status == "rejected", Reject.source == self.source, Reject.table_name == self.table,
+            Reject.rule == self.rule, Reject.column_name.is_not_distinct_from(self.column),
+        )  # fmt: skip
+
+    def count(self, connection: Connection) -> int:
+        return int(connection.scalar(self.apply(sa.select(sa.func.count()).select_from(Reject))) or 0)
+
+    def values(self, connection: Connection, column: str, most: int) -> list[tuple[str | None, int]]:
+        """What the rows hold in a column, each value with its rows: those of the most rows first."""
+        held: Any = sa.func.jsonb_extract_path_text(Reject.payload, column)
+        rows: Any = sa.func.count()
+        query = self.apply(sa.select(held, rows)).group_by(held).order_by(rows.desc(), held).limit(most)
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+    def rows(self, connection: Connection, column: str, most: int) -> list[tuple[int, int, str | None]]:
+        """(reject_id, how often mended, value of the column) of the rows, in their order."""
+        held: Any = sa.func.jsonb_extract_path_text(Reject.payload, column)
+        query = self.apply(sa.select(Reject.reject_id, Reject.mended, held)).order_by(Reject.reject_id).limit(most)
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def groups(connection: Connection, source: str, table: str) -> list[tuple[Group, int]]:
+    """What keeps refused rows of a table back, where it is more than one: the most rows first."""
+    rows = sa.func.count()
+    query = (
+        sa.select(Reject.rule, Reject.column_name, rows)
+        .where(Reject.status == "rejected", Reject.source == source, Reject.table_name == table)
+        .group_by(Reject.rule, Reject.column_name)
+        .having(rows > 1)
+        .order_by(rows.desc(), Reject.rule, Reject.column_name)
+        .limit(_NAMED)
+    )
+    return [(Group(source, table, rule, column), number) for rule, column, number in connection.execute(query)]
+
+
 def rows_let_in_by(connection: Connection, load_id: int) -> list[sa.Row[Any]]:
     """For a release or replay: the loads that its rows first arrived in, as
     (load_id, file_name, door, rows)."""

@@ -1,0 +1,134 @@
+"""Refused rows mended in a spreadsheet: the sheet to download, and the mended one taken back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
+
+import sqlalchemy as sa
+import xlsxwriter
+from flask import abort, g, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from loader.app import gatehouse, require
+from loader.contract.model import Table
+from loader.doors.patience import patience
+from loader.intake.decode import ReadFailure, format_of_file
+from loader.intake.load import LoadFailed
+from loader.intake.mend import CanNotMend, mend_and_judge
+from loader.intake.mended_sheet import KEPT, MOST, OTHER, Mended, read_sheet, sheet_table
+from loader.intake.receipt import Receipt
+from loader.ledger.models import Reject
+from loader.pages.masking import Mask
+
+_WAIT_SECONDS = 5.0
+#: Characters of a cell, by Excel's own rule.
+_LONGEST = 32_767
+
+
+def sheet() -> ResponseReturnValue:
+    """The page: a sheet to download, and a place to give it back."""
+    return _page(_asked())
+
+
+def sheet_file() -> ResponseReturnValue:
+    """The table's refused rows as an Excel sheet of texts; personal values are not in it."""
+    table = _asked()
+    mask, file = Mask(table), tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    with xlsxwriter.Workbook(file, {"constant_memory": True, "default_date_format": "@"}) as book:
+        page = book.add_worksheet("refused rows")
+        text, bold = book.add_format({"num_format": "@"}), book.add_format({"num_format": "@", "bold": True})
+        names = sheet_table(table).column_names
+        page.set_column(0, len(names) - 1, 18, text)
+        page.freeze_panes(1, 1)
+        for place, name in enumerate(names):
+            page.write_string(0, place, name, bold)
+        query = (
+            sa.select(Reject.reject_id, Reject.mended, Reject.faults, Reject.payload)
+            .where(Reject.status == "rejected", Reject.source == table.source, Reject.table_name == table.name)
+            .order_by(Reject.reject_id)
+            .limit(MOST)
+        )
+        with gatehouse().engine.connect().execution_options(yield_per=1000) as connection:
+            for line, row in enumerate(connection.execute(query).mappings(), 1):
+                for place, value in enumerate(_cells(table, mask, dict(row))):
+                    if value:
+                        page.write_string(line, place, value, text)
+    file.seek(0)
+    return send_file(
+        file, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        as_attachment=True, download_name=f"refused-{table.source}-{table.name}.xlsx",
+    )  # fmt: skip
+
+
+def send_sheet() -> ResponseReturnValue:
+    """Mend the rows that differ from what is kept, all of them or none, and judge them again."""
+    table, file, here = _asked(), request.files.get("file"), gatehouse()
+    if file is None or not file.filename:
+        return _page(table, fault="Choose a file first."), 422
+    is_trial = "dry_run" in request.form
+    try:
+        with here.engine.connect() as connection:
+            body = cast("BinaryIO", file.stream)
+            mended = read_sheet(connection, table, body, format_of_file(file.filename))
+    except ReadFailure as error:
+        return _page(table, fault=f"It can't be read: {Mask(sheet_table(table)).failure(str(error))}."), 422
+    if mended.wrong:
+        return _page(table, mended, "Nothing was changed: some rows of the sheet can't be taken."), 422
+    if not mended.mends:
+        return _page(table, mended, "Nothing was changed: no row differs from what is kept."), 422
+    try:
+        with patience(_WAIT_SECONDS) as seconds_left:
+            receipt = mend_and_judge(
+                here.engine, here.contract(), table, mended.mends, g.principal,
+                dry_run=is_trial, lock_seconds=seconds_left(),
+            )  # fmt: skip
+    except CanNotMend as error:
+        return _page(table, mended, f"{error}. Nothing was changed."), 409
+    except LoadFailed as error:
+        return _page(table, mended, f"{error.outcome}: {error.message}."), 503
+    if is_trial:
+        return _page(table, mended, trial=receipt)
+    return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
+
+
+def _cells(table: Table, mask: Mask, row: Mapping[str, Any]) -> list[str]:
+    """A row of the sheet: what may not be seen, or is too long for a cell, says that it is kept."""
+    payload = row["payload"]
+
+    def shown(name: str) -> str:
+        value = payload.get(name)
+        if value is None:
+            return ""
+        return KEPT if mask.hides(name) or len(str(value)) > _LONGEST else str(value)
+
+    why = "; ".join(
+        f"{column}: {mask.message(fault)}" if (column := mask.column(fault["column"])) else mask.message(fault)
+        for fault in row["faults"]
+    )
+    rest = {mask.column(name) or name: shown(name) for name in payload if name not in table.column_names}
+    other = json.dumps(rest, ensure_ascii=False)[:_LONGEST] if rest else ""
+    return [str(row["reject_id"]), str(row["mended"]), why[:_LONGEST], *map(shown, table.column_names), other]
+
+
+def _asked() -> Table:
+    source, _, name = request.args.get("table", "").partition(".")
+    require("mend", source, name)
+    table = gatehouse().contract().tables.get((source, name))
+    if table is None:
+        abort(404, f"The contract has no table {source}.{name}.")
+    return table
+
+
+def _page(table: Table, mended: Mended | None = None, fault: str = "", trial: Receipt | None = None) -> str:
+    with gatehouse().engine.connect() as connection:
+        refused = connection.scalar(
+            sa.select(sa.func.count()).where(
+                Reject.status == "rejected", Reject.source == table.source, Reject.table_name == table.name
+            )
+        )
+    return render_template(
+        "kept_sheet.html", table=table, refused=refused, most=MOST, other=OTHER, mended=mended, fault=fault, trial=trial
+    )
