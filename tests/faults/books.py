@@ -73,23 +73,23 @@ def audit(settings: Settings) -> None:
 
 def stands(settings: Settings, body: Body) -> bool:
     """Whether the body's load stands. Asserts that it does so whole and once, or that nothing of it is there."""
-    loads = ask(
-        settings,
-        "select load_id, received, accepted, waiting, rejected, duplicates from ledger.loads "
-        f"where status <> 'failed' and (content_hash = '{body.hash}' or idempotency_key = '{body.key}')",
-    )
-    assert len(loads) <= 1, f"the body came in {len(loads)} times"
     keys = f"between {body.number * KEYS} and {body.number * KEYS + KEYS - 1}"
-    rows, others = (
-        ask(settings, f"select count(*) from staging_lab.{name} where id {keys}")[0][0]
-        for name in (body.table, "shops" if body.table == "stalls" else "stalls")
+    other = "shops" if body.table == "stalls" else "stalls"
+    found = ask(  # in one statement: a load may end between two
+        settings,
+        "with loads as (select load_id, received, accepted, waiting, rejected, duplicates from ledger.loads "
+        f"where status <> 'failed' and (content_hash = '{body.hash}' or idempotency_key = '{body.key}')) "
+        f"select (select count(*) from staging_lab.{body.table} where id {keys}), "
+        f"(select count(*) from staging_lab.{body.table}__history where id {keys}), "
+        f"(select count(*) from staging_lab.{other} where id {keys}), "
+        "(select count(*) from ledger.rejects where load_id in (select load_id from loads)), "
+        "loads.* from (select) as one left join loads on true",
     )
-    past = ask(settings, f"select count(*) from staging_lab.{body.table}__history where id {keys}")[0][0]
-    if loads:
-        (load_id, *counts) = loads[0]
-        assert tuple(counts) == body.counts
-        kept = ask(settings, f"select count(*) from ledger.rejects where load_id = {load_id}")[0][0]
-        assert (rows, past, others, kept) == (counts[1], 0, body.released, counts[2] + counts[3])
-    else:
+    assert len(found) == 1, f"the body came in {len(found)} times"
+    rows, past, others, kept, load_id, *counts = found[0]
+    if load_id is None:
         assert (rows, past, others) == (0, 0, 0), f"left behind by body {body.number}"
-    return bool(loads)
+    else:
+        assert tuple(counts) == body.counts
+        assert (rows, past, others, kept) == (counts[1], 0, body.released, counts[2] + counts[3])
+    return load_id is not None
