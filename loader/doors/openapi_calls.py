@@ -43,6 +43,11 @@ _OF_LOAD = parameter("load_id", "query", NUMBER, "Of this load only")
 _LOAD_ID = parameter("load_id", "path", NUMBER, "The load's number")
 _REJECT_ID = parameter("reject_id", "path", NUMBER, "The row's number")
 _TAG: Schema = {"description": "Which state of the row's values this is", "schema": {"type": "string"}}
+_PATCH: Schema = {
+    "type": "object",
+    "propertyNames": _TEXT,
+    "additionalProperties": {"anyOf": [_TEXT, {"type": ["number", "boolean", "null", "array", "object"]}]},
+}
 _KEPT = (
     _SOURCE, _TABLE, parameter("status", "query", {"enum": [*REJECT_STATUSES]}, "Only with this status"),
     _OF_LOAD, _BEFORE,
@@ -136,7 +141,7 @@ CALLS: dict[str, Schema] = {
             requestBody={
                 "required": True,
                 "content": {
-                    media_type: {"schema": {"type": "object", "additionalProperties": True}, "example": {"quantity": 2}}
+                    media_type: {"schema": _PATCH, "example": {"quantity": 2}}
                     for media_type in ("application/merge-patch+json", "application/json")
                 },
             },

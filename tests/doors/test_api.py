@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from loader.doors import api
+from loader.doors import api, rejects
 from loader.doors.error_sheet import cell
 from loader.ledger import access, loads
 from tests.pages.desk import TICKET, Desk
@@ -362,7 +362,7 @@ def test_every_cell_of_the_error_sheet_is_quoted(caller: Caller) -> None:
 def test_a_load_into_a_table_that_is_being_loaded_is_told_to_come_again(
     desk: Desk, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(api, "LOCK_SECONDS", 1)
     with desk.engine.begin() as other:
         loads.lock_tables(other, {"desk.teams"}, set())
         response = caller.post({"team_id": 1})
@@ -430,7 +430,7 @@ def test_line_breaks_without_end_hold_up_no_error_sheet() -> None:
 
 
 def test_a_list_of_kept_rows_ends_before_it_is_too_large(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_ANSWER_SIZE", 1500)
+    monkeypatch.setattr(rejects, "_ANSWER_SIZE", 1500)
     caller.post([{"team_id": f"x{number}", "name": "n" * 1000} for number in range(5)])
     found: list[int] = []
     while True:

@@ -30,6 +30,7 @@ NOT_ALL_IS_SAID = ["2xx", "400", "409", "415", "422"]
 #: The rows of what is there, so that paths lead somewhere.
 PATHS: dict[str, list[dict[str, Any]]] = {
     "load_id": [{"load_id": number} for number in (1, 2, 3)],
+    "reject_id": [{"reject_id": number} for number in (1, 2, 3, 4)],
     "source": [{"source": "desk", "table": "tickets"}, {"source": "desk", "table": "visits"}],
 }
 

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from loader.commands.load import load as load_command
 from loader.commands.load import replay as replay_command
-from loader.doors import api, forms, patience
+from loader.doors import forms, patience, rejects
 from loader.intake import load as intake
 from loader.intake import undo as undoing
 from loader.ledger import loads
@@ -171,7 +171,7 @@ def test_the_site_answers_while_many_wait_for_a_table(desk: Desk, tmp_path: Path
 def test_a_replay_is_told_of_the_other_load(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     caller = Caller(desk)
     refused_team(desk)
-    monkeypatch.setattr(api, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(rejects, "LOCK_SECONDS", 1)
     with loading(desk, "desk.teams"):
         response = caller.call("POST", REPLAY, json={"source": "desk", "table": "teams"})
     assert_problem(response, 503, "desk.teams", "still running")

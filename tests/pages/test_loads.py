@@ -26,7 +26,7 @@ def test_a_receipt_shows_that_nothing_was_lost(desk: Desk) -> None:
     assert "2 rows are in; 1 row waits for a parent" in page
     assert "system, at the door api, file tickets.ndjson" in page
     assert "1 row: that is much the first is row 5" in page
-    assert "Row 3 waiting team_id waits for its parent" in page
+    assert "Row 3 waiting Mend team_id waits for its parent" in page
     refused = page.partition("Row 4 refused")[2]
     assert "hours must be at least 0 rule at_least, value -1" in refused
     assert "votes must be a whole number" in refused

@@ -14,7 +14,7 @@ def test_from_the_list_over_a_fault_to_the_next_row(desk: Desk, new_page: NewPag
     page = new_page()
     log_in(page)
     page.goto("/rejects?table=desk.tickets")
-    page.get_by_role("link", name="Mend").first.click()
+    page.get_by_role("link", name="Mend", exact=True).first.click()
     page.get_by_role("heading", name="Mend it").wait_for()
     hours = page.get_by_label("Hours")
     assert hours.input_value() == "many"
