@@ -184,6 +184,7 @@ def test_a_kept_row_is_mended_by_who_may_and_seen_by_who_may_read_it(desk: Desk,
     hidden = client.get(f"/rejects/{numbers[other]}")
     assert hidden.status_code == status
     assert ("perhaps" in hidden.text) is (role == "admin")
+    assert (OTHER in hidden.text) is (role == "admin"), "nor is it told whose row that is"
     for what, sent in (("", {"seen": "0", "c.team_id": "2", "c.name": "B"}), ("/dismiss", {"why": "x"})):
         if role != "admin":
             assert client.post(f"/rejects/{numbers[other]}{what}", data=sent).status_code == 404

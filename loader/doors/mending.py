@@ -17,9 +17,9 @@ from loader.app import gatehouse, require
 from loader.contract.model import Table
 from loader.doors import mending_many, mending_sheet
 from loader.doors.entry import Entry, as_row, fields_of, note_faults, picked, read
+from loader.doors.mend_pages import WAIT_SECONDS, NotMended, judge
 from loader.doors.patience import patience
-from loader.intake.load import LoadFailed
-from loader.intake.mend import AnotherWasQuicker, CanNotMend, Mend, mend_and_judge
+from loader.intake.mend import Mend
 from loader.ledger import loads
 from loader.ledger.dismissals import OPEN
 from loader.ledger.dismissals import dismiss as put_aside
@@ -37,8 +37,6 @@ mending.add_url_rule("/sheet", "sheet", mending_sheet.sheet)
 mending.add_url_rule("/sheet", "send_sheet", mending_sheet.send_sheet, methods=["POST"])
 mending.add_url_rule("/sheet.xlsx", "sheet_file", mending_sheet.sheet_file)
 
-#: How long a form waits for a load into the same table.
-_WAIT_SECONDS = 5.0
 _LONGEST_WHY = 500
 
 
@@ -87,29 +85,16 @@ def mend(reject_id: int) -> ResponseReturnValue:
     table = _mendable(found)
     entry = read(found.fields, request.form)
     typed, unsure = as_row(found.fields, entry)
-    seen = request.form.get("seen", "")
-    mends = [Mend(reject_id, found.given(typed, entry.typed), int(seen) if seen.isdigit() and len(seen) < 9 else 0)]
-    here = gatehouse()
+    mends = [Mend(reject_id, found.given(typed, entry.typed), _seen())]
     try:
-        with patience(_WAIT_SECONDS) as seconds_left:
-
-            def attempt(dry_run: bool) -> Any:
-                return mend_and_judge(
-                    here.engine, here.contract(), table, mends, g.principal,
-                    dry_run=dry_run, lock_seconds=seconds_left(),
-                )  # fmt: skip
-
-            receipt = attempt(True)
-            if not receipt.rejected and not unsure:
-                receipt = attempt(False)
-    except AnotherWasQuicker:
-        return _page(_find(reject_id, "mend"), entry, was_quicker=True), 409
-    except CanNotMend as error:
+        receipt = judge(table, mends, dry_run=True)
+        if not receipt.rejected and not unsure:
+            receipt = judge(table, mends)
+    except NotMended as error:
+        if error.was_quicker:
+            return _page(_find(reject_id, "mend"), entry, was_quicker=True), error.status
         entry.faults[None] = [str(error)]
-        return _page(found, entry, wrong=True), 422
-    except LoadFailed as error:
-        entry.faults[None] = [f"{error.outcome}: {error.message}. What you typed is still here."]
-        return _page(found, entry, wrong=True), 503
+        return _page(found, entry, wrong=True), error.status
     if receipt.load_id is not None:
         return redirect(url_for("mending.row", reject_id=reject_id), 303)
     note_faults(entry, receipt, unsure, found.fields, Mask(table))
@@ -124,12 +109,18 @@ def dismiss(reject_id: int) -> ResponseReturnValue:
     if not 0 < len(why) <= _LONGEST_WHY:
         return _page(found, _entry(found), why_fault=f"Say why, in at most {_LONGEST_WHY} characters."), 422
     try:
-        with patience(_WAIT_SECONDS) as seconds_left, gatehouse().engine.begin() as connection:
+        with patience(WAIT_SECONDS) as seconds_left, gatehouse().engine.begin() as connection:
             connection.execution_options(**{loads.PATIENCE: int(seconds_left() * 1000)})
             put_aside(connection, [reject_id], g.principal, why)
     except Remedy:
         return _page(_find(reject_id, "mend"), _entry(found), was_quicker=True), 409
     return redirect(url_for("mending.row", reject_id=reject_id), 303)
+
+
+def _seen() -> int:
+    """How often the row had been mended when its page was made."""
+    text = request.form.get("seen", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _find(reject_id: int, action: str) -> Kept:

@@ -8,23 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import abort, g, redirect, render_template, request, url_for
+from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from loader.app import gatehouse, require
+from loader.app import gatehouse
 from loader.contract.model import Table
-from loader.doors.patience import patience
-from loader.intake.load import LoadFailed
-from loader.intake.mend import CanNotMend, Mend, mend_and_judge
+from loader.doors.mend_pages import NotMended, judge, table_asked
+from loader.intake.mend import Mend
 from loader.intake.receipt import Receipt
-from loader.pages.masking import MASK, Mask
+from loader.pages.masking import Mask
 from loader.pages.queries.kept import Group
 
 #: Rows that are mended at once; more are mended in several goes.
 MOST = 100_000
 _VALUES = 50
 _REASONS = 5
-_WAIT_SECONDS = 5.0
 #: Ways to change a column's value.
 HOW = {"map": "each value by itself", "replace": "a part of the value", "set": "one value for all"}
 
@@ -61,38 +59,32 @@ def mend_many() -> ResponseReturnValue:
     """Try the change, or make it; nothing is changed while one of the rows was mended by another meanwhile."""
     group, table = _asked()
     change = _change(group, table)
-    here, receipt = gatehouse(), None
-    with here.engine.connect() as connection:
+    is_hidden = Mask(table).hides(change.column)
+    with gatehouse().engine.connect() as connection:
         rows = group.rows(connection, change.column, MOST)
     mends = [
         Mend(number, {change.column: new}, seen)
         for number, seen, value in rows
-        if (new := change.of(value)) != value
-    ]  # fmt: skip
+        # how many rows hold a value already would tell what nobody may see
+        if (new := change.of(value)) != value or is_hidden
+    ]
     if not mends:
         return _page(group, table, change, "No row would be changed by this."), 422
     is_trial = request.form.get("do") != "mend"
     try:
-        with patience(_WAIT_SECONDS) as seconds_left:
-            receipt = mend_and_judge(
-                here.engine, here.contract(), table, mends, g.principal, dry_run=is_trial, lock_seconds=seconds_left()
-            )
-    except CanNotMend as error:
-        return _page(group, table, change, f"{error}. Nothing was changed."), 409
-    except LoadFailed as error:
-        return _page(group, table, change, f"{error.outcome}: {error.message}."), 503
+        receipt = judge(table, mends, is_trial)
+    except NotMended as error:
+        return _page(group, table, change, str(error)), error.status
     if is_trial:
         return _page(group, table, change, trial=receipt)
     return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
 
 
 def _asked() -> tuple[Group, Table]:
-    source, _, name = request.args.get("table", "").partition(".")
-    require("mend", source, name)
-    table = gatehouse().contract().tables.get((source, name))
-    if table is None:
-        abort(404, f"The contract has no table {source}.{name}.")
-    return Group(source, name, request.args.get("rule", ""), request.args.get("column") or None), table
+    table, column = table_asked(), request.args.get("column") or None
+    if Mask(table).column(column) != column:
+        abort(404, "A name that the rows themselves gave may be personal, and is not asked for.")
+    return Group(table.source, table.name, request.args.get("rule", ""), column), table
 
 
 def _column(group: Group, table: Table) -> str:
@@ -107,7 +99,7 @@ def _column(group: Group, table: Table) -> str:
 def _change(group: Group, table: Table) -> Change:
     form, column = request.form, _column(group, table)
     how = "drop" if column not in table.column_names else form.get("how", "")
-    if how not in (*HOW, "drop") or (how == "map" and table.column(column).pii == "direct"):
+    if how not in (*HOW, "drop") or (how in ("map", "replace") and Mask(table).hides(column)):
         abort(400, f"There is no such way to change {column}.")
     mapped = {
         form.get(f"v.{number}", "").replace("\r\n", "\n"): form[f"n.{number}"].replace("\r\n", "\n")
@@ -133,14 +125,12 @@ def _page(group: Group, table: Table, change: Change, fault: str = "", trial: Re
         group=group,
         table=table,
         change=change,
-        shown_column=mask.column(change.column),
         total=total,
         most=MOST,
         values=values[:_VALUES],
         more_values=len(values) > _VALUES,
-        ways={how: said for how, said in HOW.items() if values or how != "map"},
+        ways={how: said for how, said in HOW.items() if values or how == "set"},
         fault=fault,
         trial=trial,
         reasons=reasons[:_REASONS],
-        hidden=MASK,
     )

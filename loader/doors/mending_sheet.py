@@ -7,37 +7,33 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO, cast
 
-import sqlalchemy as sa
 import xlsxwriter
-from flask import abort, g, redirect, render_template, request, send_file, url_for
+from flask import g, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from loader.app import gatehouse, require
+from loader.app import gatehouse
 from loader.contract.model import Table
-from loader.doors.patience import patience
+from loader.doors.mend_pages import NotMended, judge, table_asked
 from loader.intake.decode import ReadFailure, format_of_file
-from loader.intake.load import LoadFailed
-from loader.intake.mend import CanNotMend, mend_and_judge
 from loader.intake.mended_sheet import KEPT, MOST, OTHER, Mended, read_sheet, sheet_table
 from loader.intake.receipt import Receipt
-from loader.ledger.models import Reject
 from loader.pages.masking import Mask
+from loader.pages.queries import kept
 
-_WAIT_SECONDS = 5.0
 #: Characters of a cell, by Excel's own rule.
 _LONGEST = 32_767
 
 
 def sheet() -> ResponseReturnValue:
     """The page: a sheet to download, and a place to give it back."""
-    return _page(_asked())
+    return _page(table_asked())
 
 
 def sheet_file() -> ResponseReturnValue:
     """The table's refused rows as an Excel sheet of texts; personal values are not in it."""
-    table = _asked()
+    table = table_asked()
     mask, file = Mask(table), tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    with xlsxwriter.Workbook(file, {"constant_memory": True, "default_date_format": "@"}) as book:
+    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         page = book.add_worksheet("refused rows")
         text, bold = book.add_format({"num_format": "@"}), book.add_format({"num_format": "@", "bold": True})
         names = sheet_table(table).column_names
@@ -45,15 +41,9 @@ def sheet_file() -> ResponseReturnValue:
         page.freeze_panes(1, 1)
         for place, name in enumerate(names):
             page.write_string(0, place, name, bold)
-        query = (
-            sa.select(Reject.reject_id, Reject.mended, Reject.faults, Reject.payload)
-            .where(Reject.status == "rejected", Reject.source == table.source, Reject.table_name == table.name)
-            .order_by(Reject.reject_id)
-            .limit(MOST)
-        )
-        with gatehouse().engine.connect().execution_options(yield_per=1000) as connection:
-            for line, row in enumerate(connection.execute(query).mappings(), 1):
-                for place, value in enumerate(_cells(table, mask, dict(row))):
+        with gatehouse().engine.connect() as connection:
+            for line, row in enumerate(kept.refused(connection, table.source, table.name, MOST), 1):
+                for place, value in enumerate(_cells(table, mask, row)):
                     if value:
                         page.write_string(line, place, value, text)
     file.seek(0)
@@ -65,12 +55,12 @@ def sheet_file() -> ResponseReturnValue:
 
 def send_sheet() -> ResponseReturnValue:
     """Mend the rows that differ from what is kept, all of them or none, and judge them again."""
-    table, file, here = _asked(), request.files.get("file"), gatehouse()
+    table, file = table_asked(), request.files.get("file")
     if file is None or not file.filename:
         return _page(table, fault="Choose a file first."), 422
     is_trial = "dry_run" in request.form
     try:
-        with here.engine.connect() as connection:
+        with gatehouse().engine.connect() as connection:
             body = cast("BinaryIO", file.stream)
             mended = read_sheet(connection, table, body, format_of_file(file.filename))
     except ReadFailure as error:
@@ -80,15 +70,9 @@ def send_sheet() -> ResponseReturnValue:
     if not mended.mends:
         return _page(table, mended, "Nothing was changed: no row differs from what is kept."), 422
     try:
-        with patience(_WAIT_SECONDS) as seconds_left:
-            receipt = mend_and_judge(
-                here.engine, here.contract(), table, mended.mends, g.principal,
-                dry_run=is_trial, lock_seconds=seconds_left(),
-            )  # fmt: skip
-    except CanNotMend as error:
-        return _page(table, mended, f"{error}. Nothing was changed."), 409
-    except LoadFailed as error:
-        return _page(table, mended, f"{error.outcome}: {error.message}."), 503
+        receipt = judge(table, mended.mends, is_trial)
+    except NotMended as error:
+        return _page(table, mended, str(error)), error.status
     if is_trial:
         return _page(table, mended, trial=receipt)
     return redirect(url_for("pages.load", load_id=receipt.load_id), 303)
@@ -113,22 +97,9 @@ def _cells(table: Table, mask: Mask, row: Mapping[str, Any]) -> list[str]:
     return [str(row["reject_id"]), str(row["mended"]), why[:_LONGEST], *map(shown, table.column_names), other]
 
 
-def _asked() -> Table:
-    source, _, name = request.args.get("table", "").partition(".")
-    require("mend", source, name)
-    table = gatehouse().contract().tables.get((source, name))
-    if table is None:
-        abort(404, f"The contract has no table {source}.{name}.")
-    return table
-
-
 def _page(table: Table, mended: Mended | None = None, fault: str = "", trial: Receipt | None = None) -> str:
     with gatehouse().engine.connect() as connection:
-        refused = connection.scalar(
-            sa.select(sa.func.count()).where(
-                Reject.status == "rejected", Reject.source == table.source, Reject.table_name == table.name
-            )
-        )
+        refused = kept.count_rows(connection, kept.Filter(g.who, "rejected", table.source, table.name))
     return render_template(
         "kept_sheet.html", table=table, refused=refused, most=MOST, other=OTHER, mended=mended, fault=fault, trial=trial
     )

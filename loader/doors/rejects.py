@@ -24,6 +24,7 @@ from loader.intake.decode.json_text import parse
 from loader.intake.load import LoadFailed, replay
 from loader.intake.mend import AnotherWasQuicker, CanNotMend, Mend, mend
 from loader.ledger.models import REJECT_STATUSES, Reject, shown
+from loader.pages.words import sentence
 
 rejects = Blueprint("rejects", __name__)
 problems.register(rejects)
@@ -115,15 +116,10 @@ def patch_reject(reject_id: int) -> ResponseReturnValue:
         with patience(LOCK_SECONDS) as seconds_left:
             mend(here.engine, table, [Mend(reject_id, values, seen)], g.principal, seconds_left())
     except AnotherWasQuicker as error:
-        return problem(412 if seen is not None else 409, _sentence(error))
+        return problem(412 if seen is not None else 409, sentence(str(error)))
     except CanNotMend as error:
-        return problem(409, _sentence(error))
+        return problem(409, sentence(str(error)))
     return _answer(_row_of(reject_id, "read"))
-
-
-def _sentence(error: Exception) -> str:
-    said = str(error)
-    return f"{said[0].upper()}{said[1:]}."
 
 
 def _patch() -> dict[str, Any] | None:

@@ -114,7 +114,10 @@ def _compare(table: Table, found: Mended, place: int, row: Row, kept: Any) -> No
     """One row against what the ledger has of it."""
     values: dict[str, str | None] = {}
     for name in table.column_names:
-        if name in row and row[name] != KEPT and (row[name] or "") != _as_cell(kept.payload.get(name)):
+        differs = (row.get(name) or "") != _as_cell(kept.payload.get(name))
+        # a guess that is right is a change as any other: else it would tell what nobody may see
+        is_guess = bool(row.get(name)) and table.column(name).pii == "direct"
+        if name in row and row[name] != KEPT and (differs or is_guess):
             values[name] = row[name]
     unknown = [name for name in kept.payload if name not in table.column_names]
     if unknown and OTHER in row and not row[OTHER]:

@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+import pytest
+
 from loader.intake.mend import Mend, mend
 from tests.pages.desk import TICKET, Desk, hidden_fields, words
 
@@ -83,6 +85,13 @@ def test_two_people_mend_one_row(desk: Desk) -> None:
     assert "bob: hours from many to lots" in words(page)
     assert 'value="2"' in page, "what was typed is still there"
     assert desk.rows("select payload ->> 'hours' from ledger.rejects") == [("lots",)]
+
+
+@pytest.mark.parametrize("seen", ["", "x", "\u00b2", "9" * 30, "-1", "7"])
+def test_a_page_that_does_not_say_what_was_seen_or_says_something_odd(desk: Desk, seen: str) -> None:
+    number = kept(desk, hours="many")
+    sent = form(desk, number) | {"c.hours": "2", "seen": seen}
+    post(desk, f"/rejects/{number}", sent, 409 if seen == "7" else 303)
 
 
 def test_personal_values_are_not_shown_and_stay(desk: Desk) -> None:

@@ -87,8 +87,11 @@ def test_personal_values_are_not_listed(desk: Desk) -> None:
     assert "secret" not in page
     assert "3 rows refused" in words(page)
     token = hidden_fields(page)["csrf_token"]
-    sent = {"csrf_token": token, "how": "map", "v.0": "secret 1", "n.0": "a@b.example"}
-    assert desk.client.post(path("matches", "contact"), data=sent).status_code == 400
+    for how in ("map", "replace"):
+        sent = {"csrf_token": token, "how": how, "v.0": "secret 1", "n.0": "a@b.example", "find": "1", "put": "2"}
+        assert desk.client.post(path("matches", "contact"), data=sent).status_code == 400
+    guess = send(desk, path("matches", "contact"), how="set", put="secret 1")
+    assert "Of 3 rows that this would change" in words(guess), "or a guess would be told from another"
     send(desk, path("matches", "contact"), 303, do="mend", how="set", put="a@b.example")
     assert desk.rows("select count(*) from staging_desk.tickets") == [(3,)]
 
@@ -108,17 +111,24 @@ def test_a_rule_by_which_nothing_is_refused(desk: Desk) -> None:
     desk.get("/rejects/many", 404)
 
 
+def test_a_name_that_may_be_personal_is_not_asked_for(desk: Desk) -> None:
+    desk.load("tickets", *(TICKET | {"ticket_id": str(n), "maria": "x"} for n in range(2)))
+    assert "maria" not in desk.get("/rejects?table=desk.tickets")
+    desk.get(path("unknown_column", "maria"), 404)
+    desk.get(path("unknown_column", "other"), 404)
+
+
 def test_one_of_them_mended_meanwhile_by_another(refused: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the rows and the change."""
-    from loader.doors import mending_many
+    from loader.doors import mend_pages
 
-    table, made = refused.contract.find("desk.tickets"), mending_many.mend_and_judge
+    table, made = refused.contract.find("desk.tickets"), mend_pages.mend_and_judge
 
     def meanwhile(*given: object, **more: object) -> object:
         mend(refused.engine, table, [Mend(1, {"hours": "lots"})], "bob")
         return made(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mending_many, "mend_and_judge", meanwhile)
+    monkeypatch.setattr(mend_pages, "mend_and_judge", meanwhile)
     page = send(refused, path(), 409, do="mend", how="set", put="1")
     assert "was mended by somebody else since" in words(page)
     assert refused.rows("select count(*) from staging_desk.tickets") == [(0,)]

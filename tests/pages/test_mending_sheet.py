@@ -138,6 +138,10 @@ def test_personal_values_are_not_in_it_and_stay(refused: Desk) -> None:
     assert [row["contact"] for row in rows_of(refused, body)][-1] == KEPT
     book = zipfile.ZipFile(io.BytesIO(body))
     assert not any(b"secret" in book.read(name) or b"mine" in book.read(name) for name in book.namelist())
+    guess = changed(rows_of(refused, body)[-1:], contact="maria@secret.example", _other=None)
+    wrong = changed(rows_of(refused, body)[-1:], contact="other@secret.example", _other=None)
+    answers = {give_back(refused, as_xlsx(rows), 200, dry_run="true") for rows in (guess, wrong)}
+    assert len(answers) == 1, "a guess that is right is told from no other"
     rows = changed(rows_of(refused, body)[-1:], hours="1", _other=None)
     give_back(refused, as_xlsx(rows), 303)
     assert refused.rows("select contact from staging_desk.tickets") == [("maria@secret.example",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,6 +166,18 @@ def next_open(connection: Connection, row: sa.Row[Any]) -> int | None:
     )
     before = connection.scalar(query.where(Reject.reject_id < row.reject_id))
     return before or connection.scalar(query.where(Reject.reject_id > row.reject_id))
+
+
+def refused(connection: Connection, source: str, table: str, most: int) -> Iterator[dict[str, Any]]:
+    """The refused rows of a table, the oldest first, a thousand at a time: number, state, faults and values."""
+    query = (
+        sa.select(Reject.reject_id, Reject.mended, Reject.faults, Reject.payload)
+        .where(Reject.status == "rejected", Reject.source == source, Reject.table_name == table)
+        .order_by(Reject.reject_id)
+        .limit(most)
+    )
+    for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        yield dict(row)
 
 
 @dataclass(frozen=True)
