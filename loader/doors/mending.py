@@ -66,9 +66,14 @@ class Kept:
         changed: dict[str, str | None] = {
             each.column.name: row[each.column.name]
             for each in self.fields
-            if typed[each.column.name] != self.text(each).replace("\r\n", "\n")
+            if self._differs(each, row[each.column.name], typed[each.column.name])
         }
         return changed | {name: None for name in self.row.payload if name not in self.table.column_names}
+
+    def _differs(self, each: Field, value: str | None, typed: str) -> bool:
+        """Whether something else was typed than what is shown; a clock time is one by the zone beside it, too."""
+        shown = self.text(each).replace("\r\n", "\n")
+        return typed != shown or (each.control == "moment" and value != (shown or None))
 
 
 @mending.get("/<int:reject_id>")

@@ -245,7 +245,9 @@ def rejects() -> ResponseReturnValue:
         last = max(1, -(-total // kept.PAGE))
         page = min(page, last)
         rows = kept.list_rows(connection, wanted, page)
-        groups = kept.groups(connection, source, name) if source and name and g.who.may("mend", source, name) else []
+        groups = []
+        if source and name and (source, name) in contract.tables and g.who.may("mend", source, name):
+            groups = kept.groups(connection, source, name)
     return render_template(
         "rejects.html",
         contract=contract,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from io import BytesIO
 from typing import Any
 
 import pytest
 
+from loader.intake.load import load_stream
 from loader.intake.mend import Mend, mend
+from loader.intake.receipt import Receipt
+from loader.ledger.loads import Origin
 from tests.pages.desk import TICKET, Desk, hidden_fields, words
 
 ODD = 'odd "name" <i>'
@@ -85,6 +89,37 @@ def test_two_people_mend_one_row(desk: Desk) -> None:
     assert "bob: hours from many to lots" in words(page)
     assert 'value="2"' in page, "what was typed is still there"
     assert desk.rows("select payload ->> 'hours' from ledger.rejects") == [("lots",)]
+
+
+@pytest.mark.parametrize(("zone", "moment"), [("UTC", 15), ("America/New_York", 20)])
+def test_a_clock_time_without_a_zone_is_mended_by_the_zone_beside_it(desk: Desk, zone: str, moment: int) -> None:
+    desk.load("teams", {"team_id": "7", "name": "seven"})
+    number = kept(desk, changed_at="2017-12-31 15:50:00")
+    sent = form(desk, number)
+    assert (sent["c.changed_at"], sent["z.changed_at"]) == ("2017-12-31 15:50:00", "UTC")
+    post(desk, f"/rejects/{number}", sent | {"z.changed_at": zone}, 303)
+    found = desk.rows("select extract(hour from changed_at at time zone 'UTC') from staging_desk.tickets")
+    assert found == [(moment,)]
+
+
+def test_a_moment_that_is_right_is_left_as_it_came(desk: Desk) -> None:
+    number = kept(desk, hours="many", seen_at="2024-02-29 13:45:00+01")
+    post(desk, f"/rejects/{number}", form(desk, number) | {"c.hours": "1"}, 303)
+    assert desk.rows("select changes from ledger.mendings") == [({"hours": ["many", "1"]},)]
+
+
+def test_of_a_line_that_was_no_row_the_values_are_typed(desk: Desk) -> None:
+    load = load_csv(desk, "teams", "team_id,name\n1,A,B\n")
+    page = desk.get("/rejects/1")
+    assert load.rejected == 1
+    assert "type each value where it belongs" in words(page)
+    post(desk, "/rejects/1", form(desk, 1) | {"c.team_id": "1", "c.name": "A, B"}, 303)
+    assert desk.rows("select name from staging_desk.teams") == [("A, B",)]
+
+
+def load_csv(desk: Desk, name: str, text: str) -> Receipt:
+    made = desk.contract.find(f"desk.{name}")
+    return load_stream(desk.engine, desk.contract, made, BytesIO(text.encode()), "csv", Origin("api", "system"))
 
 
 @pytest.mark.parametrize("seen", ["", "x", "\u00b2", "9" * 30, "-1", "7"])

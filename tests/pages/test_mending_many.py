@@ -38,6 +38,7 @@ def test_the_list_of_a_table_leads_to_what_keeps_its_rows_back(refused: Desk) ->
     page = refused.get("/rejects?table=desk.tickets")
     assert "4 rows: rule data_type at hours" in words(page)
     assert "at_least" not in words(page).partition("Mend many")[2].partition("Row ")[0], "of one row there are not many"
+    assert "In a spreadsheet" in words(page)
     shown = words(refused.get(path()))
     assert "4 rows refused by the rule data_type at hours" in shown
     assert "many 2" in shown

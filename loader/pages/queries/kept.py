@@ -213,13 +213,12 @@ class Group:
 
 
 def groups(connection: Connection, source: str, table: str) -> list[tuple[Group, int]]:
-    """What keeps refused rows of a table back, where it is more than one: the most rows first."""
+    """What keeps refused rows of a table back: the most rows first."""
     rows = sa.func.count()
     query = (
         sa.select(Reject.rule, Reject.column_name, rows)
         .where(Reject.status == "rejected", Reject.source == source, Reject.table_name == table)
         .group_by(Reject.rule, Reject.column_name)
-        .having(rows > 1)
         .order_by(rows.desc(), Reject.rule, Reject.column_name)
         .limit(_NAMED)
     )
