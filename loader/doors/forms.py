@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 
-import pyarrow as pa
 from flask import Blueprint, abort, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -25,7 +24,7 @@ from loader.doors.entry import Entry, as_row, fields_of, note_faults, picked, re
 from loader.doors.opened import opened
 from loader.doors.patience import patience
 from loader.intake.decode import Batch
-from loader.intake.decode.base import make_batch
+from loader.intake.decode.base import Piece
 from loader.intake.load import LoadFailed, Options, StillRunning, load
 from loader.intake.receipt import Receipt
 from loader.intake.sql import fetch
@@ -115,8 +114,9 @@ class _OneRow:
         self._row = row
 
     def __iter__(self) -> Iterator[Batch]:
-        values = {name: pa.array([value], pa.string()) for name, value in self._row.items()}
-        yield make_batch(pa.array([1], pa.int64()), values, [])
+        piece = Piece(self.columns)
+        piece.add(1, list(self._row.values()))
+        yield piece.batch()
 
 
 def _load(

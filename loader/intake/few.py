@@ -14,13 +14,14 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from loader.contract.model import Contract, Table
 from loader.contract.types import literal
 from loader.intake.admit import admissible
-from loader.intake.decode import Batch
+from loader.intake.decode import FEW, Batch
 from loader.intake.receipt import Receipt
 from loader.intake.settle import Options, follow, lock
 from loader.intake.sql import equal, listed
@@ -29,25 +30,26 @@ from loader.intake.warned import find_warnings, may_warn
 from loader.ledger import loads
 from loader.ledger.loads import Origin
 
-MOST = 50
-
 
 def suits(table: Table, batches: list[Batch]) -> bool:
     """Whether all the rows are plainly spelled, and no rule looks beyond the key."""
     return (
         bool(table.primary_key)
-        and 0 < sum(batch.received for batch in batches) <= MOST
+        and 0 < sum(batch.received for batch in batches) <= FEW
         and not judges_unique(table)
-        and all(not batch.unreadable and _is_plain(table, batch) for batch in batches)
+        and all(not batch.unreadable and _is_plain(table, batch.dicts) for batch in batches)
     )
 
 
-def _is_plain(table: Table, batch: Batch) -> bool:
+def _is_plain(table: Table, rows: list[dict[str, Any]]) -> bool:
     """As :class:`~loader.intake.landing.Plainness` has it, which is for many."""
-    for name in batch.rows.schema.names[1:]:
-        pattern = table.column(name).type.plain
-        for value in batch.rows.column(name).to_pylist():
-            if value is not None and (pattern is None or (pattern and not re.fullmatch(pattern, value))):
+    patterns = {column.name: column.type.plain for column in table.columns}
+    for row in rows:
+        for name, value in row.items():
+            if value is None or name == "_row":
+                continue
+            pattern = patterns[name]
+            if pattern is None or (pattern and not re.fullmatch(pattern, value)):
                 return False
     return True
 
@@ -56,7 +58,7 @@ def bring(
     connection: Connection, contract: Contract, table: Table, origin: Origin, options: Options, batches: list[Batch]
 ) -> Receipt | None:
     """Let all the rows in, from the locks to the receipt; ``None``: not all may come in, and nothing has changed."""
-    rows = [row for batch in batches for row in batch.rows.to_pylist()]
+    rows = [row for batch in batches for row in batch.dicts]
     given = [
         _array("bigint", (str(row["_row"]) for row in rows)),
         *(_array("text", (row.get(name) for row in rows)) for name in table.column_names),

@@ -15,7 +15,7 @@ Temporary tables, gone with the transaction:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 
 import pyarrow as pa
@@ -85,7 +85,7 @@ def add(connection: Connection, rows: pa.RecordBatch, plain: pa.Array | bool) ->
         copy(connection, f"pg_temp.landing ({listed(marked.schema.names)})", as_csv(marked))
 
 
-def keep_aside(connection: Connection, rows: list[Unreadable]) -> None:
+def keep_aside(connection: Connection, rows: Sequence[Unreadable]) -> None:
     """Append rows that no column could hold."""
     lines = []
     for row in rows:

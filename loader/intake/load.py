@@ -132,7 +132,7 @@ def _bring_and_settle(
     size = 0
     while not (is_large := _count(begun) >= landing.BULK or size >= _LARGE) and (batch := next(batches, None)):
         begun.append(batch)
-        size += batch.rows.nbytes + sum(len(row.payload.get("_line") or "") for row in batch.unreadable)
+        size += batch.size
     all_batches = chain(begun, batches)
 
     def bring_large(load_id: int) -> Arrival:

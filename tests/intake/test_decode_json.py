@@ -7,9 +7,10 @@ import tracemalloc
 from io import BytesIO
 from time import process_time
 
+import pyarrow as pa
 import pytest
 
-from loader.intake.decode import ReadFailure, open_body
+from loader.intake.decode import FEW, ReadFailure, open_body
 from loader.intake.decode.json import _write
 from loader.intake.decode.json_text import parse
 from tests.intake.lab import CONTRACT, Lab, decode, values
@@ -213,3 +214,17 @@ def test_of_a_long_name_that_the_table_has_not_a_part_is_shown_and_all_is_kept()
     assert (row.rule, row.column) == ("unknown_column", "n" * 200)
     assert len(row.message) < 300
     assert row.payload[name] == "x"
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1])
+def test_a_few_rows_are_what_many_are(count: int) -> None:
+    """Of a few no Arrow is made unless it is asked for; then it is the same."""
+    objects = [{"id": number, "word": None if number % 2 else "été"} for number in range(count)]
+    (batch,) = open_body(BytesIO(json.dumps(objects).encode()), CONTRACT.find("lab.notes"), "json")
+    texts = [{"_row": place, "id": str(each["id"]), "word": each["word"]} for place, each in enumerate(objects, 1)]
+    assert [{name: row[name] for name in ("_row", "id", "word")} for row in batch.dicts] == texts
+    assert batch.received == batch.rows.num_rows == count
+    assert batch.rows.to_pylist() == batch.dicts
+    assert batch.rows.schema.field("_row").type == pa.int64()
+    assert {batch.rows.schema.field(name).type for name in batch.rows.schema.names[1:]} == {pa.string()}
+    assert batch.size >= sum(len(row["id"]) + len(row["word"] or "") for row in texts)

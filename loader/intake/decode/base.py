@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ _MOST_COLUMNS = 5000
 #: A batch ends at so many rows, or so many characters of text.
 _ROWS = 10_000
 _TEXT = 8 << 20
+#: Of so many rows Arrow costs more than all that is done with them.
+FEW = 50
 #: What stands for a NUL where it is shown: Postgres can't keep one.
 SHOWN_NUL = "\N{SYMBOL FOR NULL}"
 
@@ -36,21 +39,43 @@ class Unreadable:
     column: str | None = None
 
 
-@dataclass
 class Batch:
-    """Rows as text.
+    """Rows as text, and beside them the ``unreadable`` ones.
 
-    ``rows`` has ``_row`` (int64, position in the load from 1) and one string column for each
-    of the decoder's ``columns``; NULL is an absent value. ``unreadable`` are beside them.
+    A row has ``_row`` (int64, position in the load from 1) and text for each of the decoder's
+    ``columns``; NULL is an absent value. They come as Arrow has them or, of a few, as dicts
+    of the same columns in the same order, and Arrow is made when it is asked for.
     """
 
-    rows: pa.RecordBatch
-    unreadable: list[Unreadable] = field(default_factory=list)
+    def __init__(self, rows: pa.RecordBatch | list[dict[str, Any]], unreadable: Sequence[Unreadable] = ()) -> None:
+        self._given = rows
+        self.unreadable = unreadable
+
+    @cached_property
+    def rows(self) -> pa.RecordBatch:
+        """The rows as Arrow."""
+        if isinstance(self._given, pa.RecordBatch):
+            return self._given
+        types = {name: pa.int64() if name == "_row" else pa.string() for name in self._given[0]}
+        return pa.RecordBatch.from_pylist(self._given, schema=pa.schema(types))
+
+    @cached_property
+    def dicts(self) -> list[dict[str, Any]]:
+        """The rows in Python: for those who know that they are few."""
+        return self._given.to_pylist() if isinstance(self._given, pa.RecordBatch) else self._given
 
     @property
     def received(self) -> int:
         """How many rows came, readable or not."""
-        return int(self.rows.num_rows) + len(self.unreadable)
+        return len(self._given) + len(self.unreadable)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of text all of them hold."""
+        lines = sum([len(row.payload.get("_line") or "") for row in self.unreadable])
+        if isinstance(self._given, pa.RecordBatch):
+            return int(self._given.nbytes) + lines
+        return sum([len(value) for row in self._given for value in row.values() if isinstance(value, str)]) + lines
 
 
 class Decoder(Protocol):
@@ -162,6 +187,13 @@ class Piece:
         return self.count >= _ROWS or self._size >= _TEXT
 
     def batch(self) -> Batch:
+        if 0 < len(self._numbers) <= FEW:
+            rows = [
+                dict(zip(("_row", *self._columns), row, strict=True))
+                for row in zip(self._numbers, *self._columns.values(), strict=True)
+            ]
+            if not any(value and "\0" in value for values in self._columns.values() for value in values):
+                return Batch(rows, self._unreadable)
         arrays = {name: pa.array(values, pa.string()) for name, values in self._columns.items()}
         return make_batch(pa.array(self._numbers, pa.int64()), arrays, self._unreadable)
 
