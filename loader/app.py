@@ -40,6 +40,8 @@ NEEDS = {
     "traces.tables": EVERYTHING, "traces.row": EVERYTHING,
     "forms.new": "load", "forms.create": "load", "forms.pick": "load",
     "uploads.new": "load", "uploads.send": "load", "uploads.progress": "load",
+    "uploads.template": "load",
+    "imports.show": "load", "imports.act": "load",
     "api.post_load": IN_VIEW, "api.post_undo": IN_VIEW,
     "api.get_loads": "read", "api.get_load": IN_VIEW,
     "rejects.get_rejects": "read", "rejects.get_rejects_csv": "read", "rejects.get_reject": IN_VIEW,
@@ -112,6 +114,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from loader.doors.api import api
     from loader.doors.forms import forms
     from loader.doors.health import health
+    from loader.doors.imports import imports
     from loader.doors.mending import mending
     from loader.doors.rejects import rejects
     from loader.doors.upload import uploads
@@ -143,6 +146,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(traces, url_prefix="/trace")
     app.register_blueprint(forms, url_prefix="/tables")
     app.register_blueprint(uploads, url_prefix="/tables")
+    app.register_blueprint(imports, url_prefix="/tables")
     app.register_blueprint(mending, url_prefix="/rejects")
     app.register_blueprint(api, url_prefix=API_PREFIX)
     app.register_blueprint(rejects, url_prefix=API_PREFIX)

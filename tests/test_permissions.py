@@ -78,7 +78,14 @@ def test_every_page_answers_a_role_by_what_it_may_do(desk: Desk, role: str) -> N
         if rule.endpoint.startswith(("api.", "rejects.")) or need in (None, ANYBODY, IN_VIEW):
             continue
         for client, table, is_for_all in asked:
-            names = {"source": "desk", "table": table, "name": table, "column": "team_id", "schema": "desk"}
+            names = {
+                "source": "desk",
+                "table": table,
+                "name": table,
+                "column": "team_id",
+                "schema": "desk",
+                "key": "0" * 32, "kind": "csv",
+            }
             path = desk.app.url_map.bind("localhost").build(rule.endpoint, {a: names[a] for a in rule.arguments})
             if need == EVERYTHING:
                 expected = None if is_for_all else 403

@@ -53,6 +53,11 @@ from loader.settings import Settings
 @click.option("--decimal", help="Of a CSV: point or comma, or the sign itself. Found out if not said.")
 @click.option("--encoding", help="Of a text, such as utf-8, utf-16 or windows-1252. Found out if not said.")
 @click.option("--sheet", help="Of a workbook, by name or number. The first that is not empty if not said.")
+@click.option(
+    "--columns",
+    help="The file's names of columns, each with the table's, or null to leave it out: "
+    '{"Order No.": "order_id", "Remark": null}.',
+)
 @click.option("--json", "as_json", is_flag=True, help="Print receipts as JSON.")
 @wait_option
 @click.pass_obj
@@ -72,13 +77,16 @@ def load(
     decimal: str | None,
     encoding: str | None,
     sheet: str | None,
+    columns: str | None,
 ) -> int:
     """Load files into a table: CSV, JSON, NDJSON, Parquet or Excel, as their names say.
 
     They may be packed: .gz after the name, or a .zip that holds one file.
     """
     try:
-        said = Said.of(separator=separator, quote=quote, decimal=decimal, encoding=encoding, sheet=sheet)
+        said = Said.of(
+            separator=separator, quote=quote, decimal=decimal, encoding=encoding, sheet=sheet, columns=columns
+        )
     except ReadFailure as error:
         raise Remedy(f"{error}.") from None
     contract = contract_of(settings)

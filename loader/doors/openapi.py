@@ -250,6 +250,7 @@ def _load_operation(name: str, table: Table) -> dict[str, Any]:
                 "description": "How the body is packed.",
             },
             *_DIALECT,
+            _COLUMNS,
         ],
         "requestBody": {
             "required": True,
@@ -334,3 +335,9 @@ _DIALECT: list[dict[str, Any]] = [
         ("sheet", {"type": "string"}, "A sheet of a workbook, by name or by number from 1"),
     )
 ]
+_COLUMNS: dict[str, Any] = {
+    "name": "columns", "in": "query",
+    "schema": {"type": "string", "contentMediaType": "application/json"},
+    "description": "A JSON object of the body's own names of columns, each with the table's name of it, or null to "
+    'leave it out: `{"Order No.": "order_id", "Remark": null}`. A name that is not in it is the table\'s.',
+}  # fmt: skip

@@ -91,7 +91,7 @@ SCHEMAS: dict[str, Schema] = {
             "format": {
                 "type": ["object", "null"],
                 "description": "What the body turned out to be: format, encoding, separator, quote, decimal, "
-                "sheet, packed",
+                "sheet, packed, columns",
             },
             "warnings": many(
                 shape(
@@ -113,7 +113,16 @@ SCHEMAS: dict[str, Schema] = {
                                    description="A load by which rows whose parent went were set to waiting")),
             "links": {"type": "object", "additionalProperties": _TEXT},
         },
-        {"progress": named("Progress")},
+        {
+            "progress": named("Progress"),
+            "reasons": many(
+                shape(
+                    {"verdict": {"enum": ["rejected", "waiting"]}, "column": _NO_TEXT, "rule": _TEXT,
+                     "message": _TEXT, "rows": _NUMBER, "first_row": _NUMBER},
+                    description="Of a dry run: how many rows are not let in for one reason",
+                )
+            ),
+        },
         description="received = accepted + waiting + rejected + duplicates; `rejects` lists the first hundred.",
         examples=[RECEIPT_EXAMPLE],
     ),

@@ -7,6 +7,8 @@ from typing import Any
 
 #: A receipt lists the first rows that were not let in; the ledger keeps all of them.
 LISTED = 100
+#: Reasons that a dry run tells apart.
+REASONS = 50
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,18 @@ class RowFault:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why rows were not let in: how many of one verdict have a first fault of one rule, and the first of them."""
+
+    verdict: str
+    column: str | None
+    rule: str
+    message: str
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True)
 class Warned:
     """A rule that warns: how many rows let in break it, and the first of them."""
 
@@ -48,7 +62,8 @@ class Receipt:
     that had been waiting came in, ``cascades`` of those by which rows were set to waiting
     because their parent went. ``format`` is what the body turned out to be: ``format`` and, as
     far as it has them, ``encoding``, ``bom``, ``separator``, ``quote``, ``decimal``, ``sheet``,
-    ``packed``.
+    ``packed`` and ``columns``, those that were given the table's names. ``reasons`` are a dry
+    run's, of which nothing can be asked later: the commonest :data:`REASONS` of them.
     """
 
     load_id: int | None
@@ -66,6 +81,7 @@ class Receipt:
     releases: tuple[Receipt, ...] = ()
     cascades: tuple[Receipt, ...] = ()
     format: dict[str, Any] | None = None
+    reasons: tuple[Reason, ...] = ()
     repeated: bool = field(default=False, compare=False)
 
     @property
@@ -124,4 +140,4 @@ class Receipt:
                 for cascade in self.cascades
             ],
             "links": links,
-        }
+        } | ({"reasons": [vars(reason) for reason in self.reasons]} if self.status == "dry_run" else {})

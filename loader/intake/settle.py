@@ -16,7 +16,7 @@ from loader.intake.admit import admit
 from loader.intake.bulk import ReadAgain, land_refused
 from loader.intake.judge import judge_rows
 from loader.intake.pending import from_payload, key_digest, not_let_in, pending, typed
-from loader.intake.receipt import LISTED, Receipt, RowFault
+from loader.intake.receipt import LISTED, REASONS, Reason, Receipt, RowFault
 from loader.intake.sql import cursor, fetch, listed, refresh_statistics, run
 from loader.intake.warned import find_warnings, let_in
 from loader.ledger import loads
@@ -104,6 +104,8 @@ def follow(connection: Connection, contract: Contract, table: Table, receipt: Re
     return replace(receipt, releases=tuple(releases))
 
 
+#: Sentences of one rule at one column that a dry run tells apart.
+_SENTENCES = 3
 #: A table, and SQL that is true of the rows ``p`` of its mirror that have come into it.
 Came = tuple[Table, str]
 
@@ -185,6 +187,8 @@ def judge_and_store(
         before.commit()
     keep_rejects(connection, table, load_id)
     receipt = make_receipt(connection, contract, table, load_id, door, status, arrival.received)
+    if options.dry_run:
+        receipt = replace(receipt, reasons=_reasons(connection, load_id))
     refresh_statistics(connection, table, receipt.accepted - arrival.copied)
     loads.close_load(connection, receipt)
     return receipt
@@ -344,6 +348,22 @@ def make_receipt(
             for row, column, rule, message, value, faults in listed
         ),
     )
+
+
+def _reasons(connection: Connection, load_id: int) -> tuple[Reason, ...]:
+    """The commonest reasons; one whose sentence names another row in each of its rows is one, by one of these."""
+    each = (
+        "select status, column_name, rule, message, count(*) as rows, min(row) as first_row from ledger.rejects "
+        f"where load_id = {load_id} group by 1, 2, 3, 4"
+    )
+    found = fetch(
+        connection,
+        "select status, column_name, rule, min(message), sum(rows)::bigint, min(first_row) from ("
+        f"select *, case when count(*) over (partition by status, column_name, rule) <= {_SENTENCES} "
+        f"then message end as told from ({each}) as each) as reasons "
+        f"group by status, column_name, rule, told order by 5 desc, 6 limit {REASONS}",
+    )
+    return tuple(Reason(*told) for told in found)
 
 
 def _counted(connection: Connection, query: str) -> int:

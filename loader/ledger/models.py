@@ -240,6 +240,19 @@ class Mending(Base):
     __table_args__ = (sa.Index("mendings_reject_idx", "reject_id"),)
 
 
+class FileColumn(Base):
+    """A column's name in files for a table, and the table's column that it was last said to be; NULL: left out."""
+
+    __tablename__ = "file_columns"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    column_name: Mapped[str | None]
+    said_at: Mapped[datetime] = mapped_column(server_default=sa.text("clock_timestamp()"))
+    said_by: Mapped[str]
+
+
 class Clock(Base):
     """One row: the last ``seq`` that was given. Whoever gives the next one locks it."""
 

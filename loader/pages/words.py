@@ -99,6 +99,8 @@ def read_as(found: dict[str, Any]) -> str:
         said.append(f"{found['quote']} around them where need be")
     if "decimal" in found:
         said.append(f"decimal {_word(DECIMALS, found['decimal'])}")
+    if "columns" in found:
+        said.append(f"{counted(len(found['columns']), 'column')} named anew or left out")
     if "packed" in found:
         said.append(f"packed as {found['packed']}")
     return ", ".join(said)

@@ -139,7 +139,7 @@ def test_a_file_that_two_people_send_at_once_is_loaded_once(desk: Desk, monkeypa
 @pytest.mark.parametrize(
     ("body", "name", "chosen", "said"),
     [
-        (TEAMS, "", {}, "Choose a file first."),
+        (TEAMS, "", {}, "Choose a file first, or paste cells."),
         (TEAMS, "teams", {}, "does not say the format; it should end in one of"),
         (TEAMS, "teams.xls", {}, "xls is not read; save the sheet as"),
         (TEAMS, "teams.csv", {"encoding": "klingon"}, "Nothing was loaded"),

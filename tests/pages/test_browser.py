@@ -307,7 +307,7 @@ def test_a_file_goes_from_the_bar_over_rows_and_rate_to_its_receipt(
     page.goto("/tables")
     page.get_by_role("link", name="Upload a file into").first.click()
     page.get_by_label("File", exact=True).set_input_files(path)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     said = page.locator("#said")
     said.get_by_text("rows read,").wait_for()
     assert re.fullmatch(r"9,001 rows read, [\d,]+ a second; they are being judged and stored …", said.inner_text())
@@ -331,7 +331,7 @@ def test_what_is_wrong_with_a_file_is_said_and_it_can_be_sent_again(
     assert page.get_by_text("or drop it here").is_visible() is scripts
     page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_label("refuse the whole file").check()
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     summary = page.locator("#summary")
     summary.get_by_text("Nothing was loaded: ").wait_for()
     if scripts:
@@ -343,13 +343,13 @@ def test_what_is_wrong_with_a_file_is_said_and_it_can_be_sent_again(
     path.write_text("team_id,name\n1,x\n")
     page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_label("Try only").check()
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     page.get_by_text("Tried only: nothing was stored").wait_for()
     assert desk.rows("select count(*) from staging_desk.teams") == [(0,)]
 
     page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_label("Try only").uncheck()
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     page.get_by_text("The row is in.").wait_for()
 
 
@@ -365,7 +365,7 @@ def test_a_file_can_be_dropped(desk: Desk, new_page: NewPage) -> None:
                 new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
         }"""
     )
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     page.get_by_text("The row is in.").wait_for()
 
 
@@ -377,8 +377,8 @@ def test_a_connection_that_breaks_is_said(desk: Desk, new_page: NewPage, tmp_pat
     page.goto("/tables/desk/teams/upload")
     page.get_by_label("File", exact=True).set_input_files(path)
     page.route("**/upload", lambda route: route.abort())
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     page.get_by_text("The connection broke before the whole file had arrived.").wait_for()
     page.unroute("**/upload")
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Load at once").click()
     page.get_by_text("The row is in.").wait_for()

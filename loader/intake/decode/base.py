@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.contract.model import Table
-
-#: More names than this are no table's header; a contract's widest table has far fewer.
-_MOST_COLUMNS = 5000
 #: A batch ends at so many rows, or so many characters of text.
 _ROWS = 10_000
 _TEXT = 8 << 20
@@ -91,48 +86,6 @@ class Decoder(Protocol):
     def found(self) -> dict[str, Any] | None: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
-
-
-def check_columns(table: Table, names: list[str], *, has_lines: bool = False) -> tuple[str, ...]:
-    """The body's column names, if the table can take them; raises :class:`ReadFailure`.
-
-    ``has_lines``: the names are a text's first line, which may be a row instead. The failure is
-    kept and shown, so it quotes nothing that may be a person's data.
-    """
-    if len(names) > _MOST_COLUMNS:
-        raise ReadFailure(f"there are {len(names):,} columns; at most {_MOST_COLUMNS:,} are read")
-    known = set(table.column_names)
-    unknown = [(place, name) for place, name in enumerate(names, 1) if name not in known]
-    if unknown:
-        raise ReadFailure(_unknown_columns(table, unknown, len(names), has_lines))
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise ReadFailure(f"the column {twice[0]!r} stands there twice; keep one of the two")
-    found = set(names)
-    missing = [c.name for c in table.columns if c.required and c.name not in found]
-    if missing:
-        raise ReadFailure(f"the column {missing[0]!r} is missing, and may not be empty")
-    return tuple(names)
-
-
-def _unknown_columns(table: Table, unknown: list[tuple[int, str]], count: int, has_lines: bool) -> str:
-    columns = f"columns are: {', '.join(table.column_names)}"
-    for place, name in unknown:
-        if not name.strip():
-            return f"column {place} of the header has no name; {table.id}'s {columns}"
-        for known in table.column_names:
-            if name.strip().casefold() == known.casefold():
-                return f"column {place} of the header is {known!r} but for capitals or blanks: write it exactly so"
-    if len(unknown) == count:
-        if has_lines:
-            return f"the first line holds none of the column names of {table.id}: is the header missing? Its {columns}"
-        return f"the file has none of the columns of {table.id}; its {columns}"
-    if any(column.pii == "direct" for column in table.columns):
-        listed = ", ".join(str(place) for place, _ in unknown[:5])
-        which = "column" if len(unknown) == 1 else "columns"
-        return f"{table.id} does not have the name of {which} {listed} of the header; its {columns}"
-    listed = ", ".join(repr(name[:80]) for _, name in unknown[:5])
-    return f"{table.id} has no column {listed}; its {columns}"
 
 
 def make_batch(numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list[Unreadable]) -> Batch:

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from loader.contract.model import Table
-from loader.intake.decode.base import Batch, ReadFailure, Unreadable, check_columns, make_batch, storable
+from loader.intake.decode.base import Batch, ReadFailure, Unreadable, make_batch, storable
 from loader.intake.decode.dialect import DecimalSign, find_header, hinted_separator
 from loader.intake.decode.encoding import Text, open_text
+from loader.intake.decode.header import place_columns
 from loader.intake.decode.misfits import Misfit, Misfits
 from loader.intake.decode.said import NOTHING_SAID, Said
 
@@ -43,10 +44,13 @@ class CsvDecoder:
         if hint:
             self._stream.drop_line()
             line, said = self._peek_header(), replace(said, separator=said.separator or hint)
-        self._header = find_header(line, table, said)
-        self._stream.quote = self._header.quote.encode()
-        self.columns = check_columns(table, self._header.names, has_lines=True)
-        self._decimals = DecimalSign(table, self.columns, said.decimal)
+        self._line = find_header(line, table, said)
+        self._stream.quote = self._line.quote.encode()
+        self.header = place_columns(table, self._line.names, said, has_lines=True)
+        self.columns = self.header.column_names
+        # Arrow is told of columns by their place: a name may come twice, if it is left out
+        self._stream.put_line(self._line.separator.join(str(place) for place in range(len(self.header.names))))
+        self._decimals = DecimalSign(self.header.kept.values(), said.decimal)
         self._bad = Misfits()
         self._number = 0  # of the last row that has been given its number
         self._unreadable: list[Unreadable] = []
@@ -55,8 +59,8 @@ class CsvDecoder:
     @property
     def found(self) -> dict[str, Any]:
         return {
-            "format": "csv", **self._text.found, "separator": self._header.separator,
-            "quote": self._header.quote, "decimal": self._decimals.sign,
+            "format": "csv", **self._text.found, "separator": self._line.separator,
+            "quote": self._line.quote, "decimal": self._decimals.sign, **self.header.found,
         }  # fmt: skip
 
     def _peek_header(self) -> str:
@@ -77,13 +81,14 @@ class CsvDecoder:
                 self._stream.all_at_once() or self._stream,
                 read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=self._header.separator,
-                    quote_char=self._header.quote,
+                    delimiter=self._line.separator,
+                    quote_char=self._line.quote,
                     newlines_in_values=True,
                     invalid_row_handler=self._set_aside,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types={name: pa.binary() for name in self.columns},
+                    column_types={str(place): pa.binary() for place in self.header.kept},
+                    include_columns=[str(place) for place in self.header.kept],
                     null_values=[""],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
@@ -136,7 +141,7 @@ class CsvDecoder:
         """Whether a quoted field of a file's last line, which no line feed ends, is not closed."""
         try:
             line_of_fields = csv.reader(
-                [line.decode("latin-1")], delimiter=self._header.separator, quotechar=self._header.quote, strict=True
+                [line.decode("latin-1")], delimiter=self._line.separator, quotechar=self._line.quote, strict=True
             )
             next(line_of_fields, None)
         except csv.Error as error:
@@ -189,7 +194,7 @@ class CsvDecoder:
 
     def _read_decimals(self, numbers: pa.Array, columns: dict[str, pa.Array], unreadable: list[Unreadable]) -> pa.Array:
         """Numbers in ``columns`` with a point; the numbers of the rows left when those in doubt are set aside."""
-        if self._header.separator == "," and not self._stream.quotes:
+        if self._line.separator == "," and not self._stream.quotes:
             return numbers  # no value holds a comma
         doubts = {doubt.index: doubt for doubt in reversed(self._decimals.read(columns, numbers))}
         if not doubts:
@@ -204,7 +209,7 @@ class CsvDecoder:
         return numbers.filter(keep)
 
     def _misfit(self, number: int, fields: int, text: str) -> Unreadable:
-        expected = len(self.columns)
+        expected = len(self.header.names)
         rule = "too_many_fields" if fields > expected else "too_few_fields"
         return Unreadable(
             number, rule, f"has {fields} fields, and the header has {expected}",
@@ -270,6 +275,10 @@ class _Peekable(io.RawIOBase):
     def drop_line(self) -> None:
         """Pass over the line that was peeked."""
         self._ahead = self._ahead[len(self.peek_line()) :].removeprefix(b"\r").removeprefix(b"\n")
+
+    def put_line(self, text: str) -> None:
+        """Have another line in the place of the one that was peeked."""
+        self._ahead = text.encode() + self._ahead[len(self.peek_line()) :]
 
     def readable(self) -> bool:
         return True

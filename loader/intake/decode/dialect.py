@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.contract.model import Table
+from loader.contract.model import Column, Table
 from loader.intake.decode.base import ReadFailure
 from loader.intake.decode.said import SEPARATORS, Said
 
@@ -33,7 +34,7 @@ _EITHER = "^[+-]?[1-9][0-9]{0,2}[,.][0-9]{3}$"
 
 
 @dataclass(frozen=True)
-class Header:
+class FirstLine:
     """How a body is written, and the names in its first line."""
 
     separator: str
@@ -47,9 +48,13 @@ def hinted_separator(line: str) -> str | None:
     return sign if line.strip('"').lower().startswith(_EXCEL_HINT) and sign in SEPARATORS else None
 
 
-def find_header(line: str, table: Table, said: Said) -> Header:
-    """The separator and quotation mark that make most names known; raises :class:`ReadFailure`."""
-    best: tuple[int, Header] | None = None
+def find_header(line: str, table: Table, said: Said) -> FirstLine:
+    """The separator and quotation mark that make most names known, or else most names.
+
+    Raises :class:`ReadFailure`.
+    """
+    wanted = {*table.column_names, *said.meant}
+    best: tuple[tuple[int, int], FirstLine] | None = None
     fault: csv.Error | None = None
     for quote in [said.quote] if said.quote else _QUOTES:
         for separator in [said.separator] if said.separator else _SEPARATORS:
@@ -58,10 +63,10 @@ def find_header(line: str, table: Table, said: Said) -> Header:
             except csv.Error as error:  # a name of more than 131,072 characters
                 fault = error
                 continue
-            known = len(set(names) & set(table.column_names))
-            if best is None or known > best[0]:
-                best = known, Header(separator, quote, names)
-            if known == len(table.column_names):
+            known = len(set(names) & wanted)
+            if best is None or (known, len(names)) > best[0]:
+                best = (known, len(names)), FirstLine(separator, quote, names)
+            if known == len(wanted):
                 return best[1]  # no other makes more known
     if best is None:
         raise ReadFailure(f"the first line is no CSV header: {fault}") from fault
@@ -80,9 +85,8 @@ class Doubt:
 class DecimalSign:
     """Reads the number columns of a body, piece by piece, by one decimal sign."""
 
-    def __init__(self, table: Table, columns: tuple[str, ...], said: str | None) -> None:
-        families = {column.name: column.type.family for column in table.columns}
-        self._columns = [name for name in columns if families[name] in _NUMBERS]
+    def __init__(self, columns: Iterable[Column], said: str | None) -> None:
+        self._columns = [column.name for column in columns if column.type.family in _NUMBERS]
         self._is_said = said is not None
         self._sign = said
         self._is_decided = said is not None

@@ -12,6 +12,7 @@ import pyarrow as pa
 from loader.contract.model import Table
 from loader.intake.decode.base import Batch, Piece, ReadFailure, Unreadable, is_unicode, make_batch, storable
 from loader.intake.decode.encoding import open_text
+from loader.intake.decode.header import check_said, found_of_said
 from loader.intake.decode.json_columns import JsonColumns
 from loader.intake.decode.json_text import Raw, Window, parse
 from loader.intake.decode.said import NOTHING_SAID, Said
@@ -62,7 +63,9 @@ def _write(value: Any) -> str:
 class _RowReader:
     """Turns parsed records into batches of text columns."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, said: Said) -> None:
+        check_said(table, said)
+        self._meant = said.meant
         self.columns = table.column_names
         self._table = table
         self._known = frozenset(self.columns)
@@ -89,6 +92,15 @@ class _RowReader:
                 number, "unreadable", "is not an object with the table's columns",
                 {"_line": storable(_write(record))},
             )  # fmt: skip
+        if self._meant:
+            meant = [(self._meant.get(name, name), value) for name, value in record.items()]
+            named = {name: value for name, value in meant if name is not None}
+            if len(named) < sum(name is not None for name, _ in meant):
+                return Unreadable(
+                    number, "unreadable", "has two of what is said to be one column",
+                    {storable(name): storable(as_text(value, is_json=False) or "") for name, value in record.items()},
+                )  # fmt: skip
+            record = named
         text = {name: self._text(name, value) for name, value in record.items()}
         if not text.keys() <= self._known:
             shown = storable(next(name for name in text if name not in self._known))[:_SHOWN]
@@ -125,17 +137,18 @@ class NdjsonDecoder:
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         self._text = open_text(stream, said.encoding)
         self._at_once = JsonColumns(table)
-        self._rows = _RowReader(table)
+        self._said = said
+        self._rows = _RowReader(table, said)
         self.columns = self._rows.columns
 
     @property
     def found(self) -> dict[str, Any]:
-        return {"format": "ndjson", **self._text.found}
+        return {"format": "ndjson", **self._text.found, **found_of_said(self._said)}
 
     def __iter__(self) -> Iterator[Batch]:
         first = 1
         for block in self._blocks():
-            columns = self._at_once.read(block)
+            columns = None if self._said.columns else self._at_once.read(block)
             if columns is None:
                 batches = self._rows.batches(_records(block), first)
             else:
@@ -145,6 +158,10 @@ class NdjsonDecoder:
             for batch in batches:
                 first += batch.received
                 yield batch
+
+    def records(self) -> Iterator[Any]:
+        """Each line parsed, or as it is with what is wrong in it."""
+        return (record for block in self._blocks() for record in _records(block))
 
     def _blocks(self) -> Iterator[bytes]:
         """The text in pieces of whole lines."""
@@ -178,17 +195,19 @@ class JsonDecoder:
         if self._window.next_sign() not in ("{", "["):
             self._window.element()  # says where it is no JSON at all
             raise ReadFailure("the body is neither an object nor an array of objects")
-        self._rows = _RowReader(table)
+        self._said = said
+        self._rows = _RowReader(table, said)
         self.columns = self._rows.columns
 
     @property
     def found(self) -> dict[str, Any]:
-        return {"format": "json", **self._text.found}
+        return {"format": "json", **self._text.found, **found_of_said(self._said)}
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._rows.batches(self._records())
+        return self._rows.batches(self.records())
 
-    def _records(self) -> Iterator[Any]:
+    def records(self) -> Iterator[Any]:
+        """Each element parsed."""
         window = self._window
         if window.next_sign() == "{":
             yield window.element()

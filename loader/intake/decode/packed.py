@@ -92,16 +92,16 @@ class Unpacking:
         """``file``: what it was unpacked to, closed with the decoder."""
         if file is not None:
             weakref.finalize(self, file.close)
-        self._decoder = decoder
+        self.decoder = decoder
         self._packing = packing
         self.columns = decoder.columns
 
     @property
     def found(self) -> dict[str, Any]:
-        return {**(self._decoder.found or {}), "packed": self._packing}
+        return {**(self.decoder.found or {}), "packed": self._packing}
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._decoder)
+        return iter(self.decoder)
 
 
 def unpack_gzip(stream: BinaryIO) -> BinaryIO:

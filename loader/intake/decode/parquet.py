@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from loader.contract.model import Table
 from loader.contract.types import DataType
-from loader.intake.decode.base import Batch, ReadFailure, check_columns, make_batch
+from loader.intake.decode.base import Batch, ReadFailure, make_batch
+from loader.intake.decode.header import place_columns
 from loader.intake.decode.packed import FREE_BYTES, MOST_TIMES, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.width import row_width, total_widths
@@ -45,16 +46,14 @@ _WORDS = re.compile("|".join(_CODES))
 class ParquetDecoder:
     """The file's columns must be the table's; their types are free, the contract judges."""
 
-    found: ClassVar[dict[str, Any]] = {"format": "parquet"}
-
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         try:
             whole = pq.ParquetFile(stream)
             names = whole.schema_arrow.names
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
-        self.columns = check_columns(table, names)
-        self._types = [table.column(name).type for name in self.columns]
+        self.header = place_columns(table, names, said)
+        self.columns = self.header.column_names
         _check_expansion(whole.metadata, size_of(stream))
         _check_values(whole.metadata, size_of(stream))
         try:
@@ -62,6 +61,10 @@ class ParquetDecoder:
             self._file = pq.ParquetFile(stream, metadata=whole.metadata, read_dictionary=_texts(whole))
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
+
+    @property
+    def found(self) -> dict[str, Any]:
+        return {"format": "parquet", **self.header.found}
 
     def __iter__(self) -> Iterator[Batch]:
         last = 0
@@ -82,11 +85,13 @@ class ParquetDecoder:
                     piece = rows.slice(start, step)
                     numbers = pa.array(range(last + 1, last + piece.num_rows + 1), pa.int64())
                     last += piece.num_rows
-                    texts = [
-                        _as_formatted(column, type_) if type_.format is not None else _as_text(column)
-                        for column, type_ in zip(piece.columns, self._types, strict=True)
-                    ]
-                    yield make_batch(numbers, dict(zip(self.columns, texts, strict=True)), [])
+                    texts = {
+                        column.name: _as_formatted(piece.column(place), column.type)
+                        if column.type.format is not None
+                        else _as_text(piece.column(place))
+                        for place, column in self.header.kept.items()
+                    }
+                    yield make_batch(numbers, texts, [])
         except _UNREADABLE as error:
             raise ReadFailure(f"the Parquet file is damaged after row {last}: {error}") from error
 

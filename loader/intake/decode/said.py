@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from loader.intake.decode.base import ReadFailure
 from loader.intake.decode.encoding import canonical
@@ -10,8 +12,9 @@ from loader.intake.decode.encoding import canonical
 SEPARATORS = {",": ",", ";": ";", "\t": "\t", "|": "|", "comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 QUOTES = {'"': '"', "'": "'", "double": '"', "single": "'"}
 DECIMALS = {".": ".", ",": ",", "point": ".", "comma": ","}
+_SHOWN = 80
 #: The words of the options, in the order that they are shown in.
-OPTIONS = ("separator", "quote", "decimal", "encoding", "sheet")
+OPTIONS = ("separator", "quote", "decimal", "encoding", "sheet", "columns")
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class Said:
 
     ``separator`` one of comma, semicolon, tab and bar; ``quote`` ``"`` or ``'``; ``decimal``
     ``.`` or ``,``; ``encoding`` one of :data:`~loader.intake.decode.encoding.ENCODINGS`;
-    ``sheet`` a sheet's name, or its number from 1.
+    ``sheet`` a sheet's name, or its number from 1; ``columns`` the body's names of columns, each
+    with the table's name of it, or ``None`` to leave it out: those that are not said bear the
+    table's names. ``as_it_is``: nobody has said yet what the columns are, and all are read as text.
     """
 
     separator: str | None = None
@@ -28,12 +33,19 @@ class Said:
     decimal: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    columns: tuple[tuple[str, str | None], ...] = ()
+    as_it_is: bool = False
+
+    @property
+    def meant(self) -> dict[str, str | None]:
+        """``columns`` as a dict."""
+        return dict(self.columns)
 
     @classmethod
     def of(cls, **words: str | None) -> Said:
         """From the words of a request or command; raises :class:`ReadFailure` for one that means nothing."""
         given = {name: word for name, word in words.items() if word is not None}
-        said: dict[str, str] = {}
+        said: dict[str, Any] = {}
         for name, signs in (("separator", SEPARATORS), ("quote", QUOTES), ("decimal", DECIMALS)):
             if name in given:
                 if given[name] not in signs:
@@ -44,7 +56,41 @@ class Said:
             said["encoding"] = canonical(given["encoding"])
         if "sheet" in given:
             said["sheet"] = given["sheet"]
+        if "columns" in given:
+            said["columns"] = _columns(given["columns"])
         return cls(**said)
+
+
+def _columns(text: str) -> tuple[tuple[str, str | None], ...]:
+    """From JSON: ``{"Order No.": "order_id", "Remark": null}``."""
+    try:
+        pairs = json.loads(text, object_pairs_hook=lambda pairs: pairs)
+    except (ValueError, RecursionError):
+        pairs = None
+    is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
+    if (
+        not is_object
+        or not text.lstrip().startswith("{")
+        or any(target is not None and not isinstance(target, str) for _, target in pairs)
+    ):
+        raise ReadFailure(
+            "columns is a JSON object of the file's names, each with the table's, or null to leave it out: "
+            '{"Order No.": "order_id", "Remark": null}'
+        )
+    names: dict[str, str | None] = {}
+    taken: dict[str, str] = {}
+    for name, target in pairs:
+        if name in names:
+            raise ReadFailure(f"columns says twice what {name[:_SHOWN]!r} is")
+        if target is not None and target in taken:
+            raise ReadFailure(
+                f"columns says of both {taken[target][:_SHOWN]!r} and {name[:_SHOWN]!r} that they are "
+                f"{target[:_SHOWN]!r}; leave one of them out by null"
+            )
+        names[name] = target
+        if target is not None:
+            taken[target] = name
+    return tuple(names.items())
 
 
 NOTHING_SAID = Said()

@@ -15,10 +15,10 @@ from loader.intake.decode.base import (
     Piece,
     ReadFailure,
     Unreadable,
-    check_columns,
     is_unicode,
     storable,
 )
+from loader.intake.decode.header import place_columns
 from loader.intake.decode.packed import Budget, open_zip, size_of
 from loader.intake.decode.said import NOTHING_SAID, Said
 from loader.intake.decode.xlsx_book import Book, Sheet
@@ -40,13 +40,12 @@ class XlsxDecoder:
         if not header:
             raise ReadFailure(f"the sheet {self._sheet.name!r} is empty: a header row with column names is expected")
         names = [str(header[place].raw) if place in header else "" for place in range(max(header) + 1)]
-        self.columns = check_columns(table, names, has_lines=True)
-        by_name = {column.name: column for column in table.columns}
-        self._columns = [by_name[name] for name in self.columns]
+        self.header = place_columns(table, names, said, has_lines=True)
+        self.columns = self.header.column_names
 
     @property
     def found(self) -> dict[str, Any]:
-        return {"format": "xlsx", "sheet": self._sheet.name}
+        return {"format": "xlsx", "sheet": self._sheet.name, **self.header.found}
 
     def _choose(self, said: str | None) -> tuple[Sheet, Iterator[dict[int, Cell]]]:
         if said is not None:
@@ -77,36 +76,31 @@ class XlsxDecoder:
             yield piece.batch()
 
     def _row(self, number: int, cells: dict[int, Cell]) -> list[str | None] | Unreadable:
-        values: list[str | None] = [None] * len(self._columns)
+        columns = self.header.columns
+        texts: dict[str, str | None] = dict.fromkeys(self.columns)
         fault: tuple[str, str] | None = None
         for place, cell in cells.items():
-            if place >= len(values):
+            if place >= len(columns):
                 shown = {f"_{place + 1}": str(cell.raw)[:1000] for place, cell in sorted(cells.items())}
                 return Unreadable(
                     number, "too_many_fields",
-                    f"has a value in column {place + 1} of the sheet, and the header has {len(values)}",
+                    f"has a value in column {place + 1} of the sheet, and the header has {len(columns)}",
                     _storable(shown),
                 )  # fmt: skip
-            column = self._columns[place]
+            if (column := columns[place]) is None:
+                continue
             try:
-                values[place] = text_of(cell, column.type, self._book.is_1904)
+                texts[column.name] = text_of(cell, column.type, self._book.is_1904)
             except NotAValue as error:
-                values[place] = str(cell.raw)
+                texts[column.name] = str(cell.raw)
                 fault = fault or (column.name, str(error))
         if fault is None:
-            fault = self._half_a_pair(values)
+            halves = (name for name, text in texts.items() if text is not None and not is_unicode(text))
+            fault = next(((name, "holds half a surrogate pair") for name in halves), None)
         if fault is not None:
             # not to be let in on a replay: what the cell shows is not what it holds
-            return Unreadable(
-                number, "unreadable", fault[1], _storable(dict(zip(self.columns, values, strict=True))), fault[0]
-            )
-        return values
-
-    def _half_a_pair(self, values: list[str | None]) -> tuple[str, str] | None:
-        for column, value in zip(self._columns, values, strict=True):
-            if value is not None and not is_unicode(value):
-                return column.name, "holds half a surrogate pair"
-        return None
+            return Unreadable(number, "unreadable", fault[1], _storable(texts), fault[0])
+        return list(texts.values())
 
 
 def _with_first(first: dict[int, Cell], rest: Iterator[dict[int, Cell]]) -> Iterator[dict[int, Cell]]:

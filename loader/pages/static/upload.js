@@ -1,10 +1,10 @@
-// What the page for files does more than HTML: a place to drop the file, a bar while it is sent,
-// and rows and rate while it is read. Without this script the form works all the same.
+// What the pages for files do more than HTML: a place to drop the file, a bar while it is sent,
+// and rows and rate while it is read. Without this script the forms work all the same.
 "use strict";
 
 const form = document.getElementById("upload");
 const file = form.elements.file;
-const button = form.querySelector("button.go");
+const buttons = form.querySelectorAll(".send button");
 const underWay = document.getElementById("under-way");
 const bar = document.getElementById("bar");
 const said = document.getElementById("said");
@@ -20,21 +20,22 @@ form.querySelectorAll(".by-script").forEach((words) => { words.hidden = false; }
 document.getElementById("summary")?.focus();
 
 const drop = form.querySelector(".drop");
-for (const kind of ["dragenter", "dragover"]) {
+for (const kind of drop === null ? [] : ["dragenter", "dragover"]) {
   drop.addEventListener(kind, (event) => {
     event.preventDefault();
     drop.classList.add("over");
   });
 }
-for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
+for (const kind of ["dragleave", "drop"]) drop?.addEventListener(kind, () => drop.classList.remove("over"));
+drop?.addEventListener("drop", (event) => {
   event.preventDefault();
   if (event.dataTransfer.files.length > 0) file.files = event.dataTransfer.files;
 });
 
 form.addEventListener("submit", (event) => {
+  if (event.submitter !== null && "plain" in event.submitter.dataset) return;
   event.preventDefault();
-  if (sending === null) send();
+  if (sending === null) send(event.submitter);
 });
 // A page that comes back from the browser's history can be sent again.
 window.addEventListener("pageshow", rest);
@@ -42,7 +43,7 @@ window.addEventListener("pageshow", rest);
 function rest() {
   clearTimeout(asking);
   sending = null;
-  button.removeAttribute("aria-disabled");
+  buttons.forEach((button) => button.removeAttribute("aria-disabled"));
   underWay.hidden = true;
 }
 
@@ -52,23 +53,23 @@ function tell(words, share = null) {
   else bar.value = share;
 }
 
-function send() {
+function send(submitter) {
   const nonce = [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0")).join("");
   form.elements.nonce.value = nonce;
   document.getElementById("outcome").replaceChildren();
   const request = new XMLHttpRequest();
   let arrived = false;
   sending = nonce;
-  button.setAttribute("aria-disabled", "true");
+  buttons.forEach((button) => button.setAttribute("aria-disabled", "true"));
   underWay.hidden = false;
-  tell("Sending the file …", 0);
+  tell(file ? "Sending the file …" : "The file is being read …", file ? 0 : null);
   underWay.scrollIntoView({ block: "nearest" });
   request.upload.addEventListener("progress", ({ loaded, total }) => {
-    tell(`Sending the file: ${size(loaded)} of ${size(total)}`, total > 0 ? loaded / total : null);
+    if (file) tell(`Sending the file: ${size(loaded)} of ${size(total)}`, total > 0 ? loaded / total : null);
   });
   request.upload.addEventListener("load", () => {
     arrived = true;
-    tell("The file has arrived; its rows are being read …");
+    if (file) tell("The file has arrived; its rows are being read …");
     ask(nonce, null);
   });
   request.addEventListener("load", () => answered(request));
@@ -78,7 +79,7 @@ function send() {
     else failed("The connection broke before the whole file had arrived. Nothing was loaded: send it again.");
   });
   request.open("POST", form.action);
-  request.send(new FormData(form));
+  request.send(new FormData(form, submitter));
 }
 
 // `left`: how often nothing may be known any more; null while the answer is still to come.
