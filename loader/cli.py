@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from importlib import import_module
@@ -59,6 +60,7 @@ def cli(context: click.Context, project_dir: Path | None) -> None:
 
 def main() -> None:
     """Entry point: errors meant for people become one sentence and status 1."""
+    atexit.register(gc.freeze)  # else Python looks at its end for garbage among all modules, for half a second
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:
