@@ -68,7 +68,7 @@ def test_columns_are_proposed_with_the_first_values(desk: Desk) -> None:
     page = desk.get(bring(desk))
     assert chosen_on(page) == {"to-0": "team_id", "to-1": "", "to-2": "", "to-3": ""}
     text = words(page)
-    assert "Read as CSV in utf-8, semicolon between fields" in text
+    assert "teams.csv, read as CSV in utf-8, semicolon between fields" in text
     assert "Team No. 1 2 x" in text
     assert "Town Köln Bonn" in text
     assert "The first 3 rows of the file" in text
@@ -121,7 +121,7 @@ def test_a_column_that_is_gone_is_not_proposed(desk: Desk) -> None:
 
 def test_a_required_column_must_be_said_first(desk: Desk) -> None:
     at = bring(desk, b"a;b\n1;one\n")
-    assert "Still to say: Team number team_id" in words(desk.get(at))
+    assert "Still to say: no row can come in without Team number team_id" in words(desk.get(at))
     for do in ("try", "load"):
         response = send(desk, at, do, **{"to-1": "name"})
         assert response.status_code == 422

@@ -40,11 +40,16 @@ def test_a_messy_sheet_from_the_drop_to_the_row_that_was_mended(desk: Desk, new_
         base64.b64encode(SHEET).decode(),
     )
     page.get_by_role("button", name="Look at it first").click()
-    page.get_by_role("heading", name="import teams of May.xlsx").wait_for()
-    assert page.get_by_text("Still to say: Team number team_id").is_visible()
+    page.get_by_role("heading", name="import a file").wait_for()
+    assert page.get_by_text("teams of May.xlsx, read as XLSX, sheet Teams. Nothing is stored").is_visible()
+    assert page.locator("#needed").inner_text().split("\n")[-1] == "Team number team_id"
     page.get_by_role("button", name="Try it").click()
     page.get_by_text("Say which column of the file is Team number").wait_for()
     assert focused(page) == "summary"
+    page.get_by_label("No.").select_option("Team number *")
+    assert page.locator("#needed").is_hidden()
+    page.get_by_label("No.").select_option("left out")
+    assert page.locator("#needed").is_visible()
     page.get_by_label("No.").select_option("Team number *")
     page.get_by_label("Team name").select_option("name")
     page.get_by_label("Town").select_option("city")
@@ -95,7 +100,7 @@ def test_the_page_is_never_wider_than_the_window(
     page.goto("/tables/desk/teams/upload")
     page.get_by_label("File", exact=True).set_input_files(path)
     page.get_by_role("button", name="Look at it first").click()
-    page.get_by_role("heading", name="import a name").wait_for()
+    page.get_by_role("heading", name="import a file").wait_for()
     page.get_by_text("The first 4 rows of the file").click()
     page.get_by_label("No.").select_option("Team number *")
     page.get_by_role("button", name="Try it").click()

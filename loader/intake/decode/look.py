@@ -37,7 +37,8 @@ def look(stream: BinaryIO, table: Table, format_: str, said: Said, rows: int) ->
     else:
         assert isinstance(inner, CsvDecoder | ParquetDecoder | XlsxDecoder), "all other decoders have a header"
         names, first = inner.header.names, _of_columns(decoder, len(inner.header.names), rows)
-    return Look(names, tuple(first), decoder.found or {})
+    found = {what: how for what, how in (decoder.found or {}).items() if what != "columns"}  # which nobody has said
+    return Look(names, tuple(first), found)
 
 
 def _of_columns(decoder: Decoder, width: int, rows: int) -> list[tuple[str | None, ...]]:

@@ -32,6 +32,18 @@ drop?.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length > 0) file.files = event.dataTransfer.files;
 });
 
+// What is still to be said of a file's columns, while it is being said.
+const needed = document.getElementById("needed");
+function note() {
+  const said = new Set([...form.querySelectorAll(".mapping select")].map((list) => list.value));
+  const left = [...needed.querySelectorAll("[data-column]")].filter((item) => {
+    item.hidden = said.has(item.dataset.column);
+    return !item.hidden;
+  });
+  needed.hidden = left.length === 0;
+}
+if (needed !== null) form.addEventListener("change", note);
+
 form.addEventListener("submit", (event) => {
   if (event.submitter !== null && "plain" in event.submitter.dataset) return;
   event.preventDefault();
