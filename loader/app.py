@@ -49,11 +49,14 @@ NEEDS = {
     "mending.row": IN_VIEW, "mending.mend": IN_VIEW, "mending.dismiss": IN_VIEW,
     "mending.many": IN_VIEW, "mending.mend_many": IN_VIEW,
     "mending.sheet": IN_VIEW, "mending.sheet_file": IN_VIEW, "mending.send_sheet": IN_VIEW,
+    "metrics.scrape": EVERYTHING,
     "api.get_tables": "read", "api.get_table": "read", "api.get_openapi": "read",
 }  # fmt: skip
 #: What a login may read of the API: the contract. Rows need a token, since pages mask them.
 CONTRACT_ENDPOINTS = frozenset({"api.get_openapi", "api.get_tables", "api.get_table"})
 API_PREFIX = "/api/v1"
+#: What is for programs, though it does not stand there: they have a token.
+FOR_PROGRAMS = frozenset({"metrics.scrape"})
 #: Pages that stand beside the API: for people, who log in.
 API_PAGES = frozenset({"pages.api_docs", "pages.api_docs_of_table"})
 #: The largest body taken; a larger file goes through `loader load`.
@@ -116,6 +119,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from loader.doors.health import health
     from loader.doors.imports import imports
     from loader.doors.mending import mending
+    from loader.doors.metrics import metrics
     from loader.doors.rejects import rejects
     from loader.doors.upload import uploads
     from loader.pages.blueprint import pages
@@ -151,6 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(api, url_prefix=API_PREFIX)
     app.register_blueprint(rejects, url_prefix=API_PREFIX)
     app.register_blueprint(health)
+    app.register_blueprint(metrics)
     app.before_request(_require_identity)
     app.after_request(_secure)
     return app
@@ -163,6 +168,7 @@ def _require_identity() -> ResponseReturnValue | None:
     if request.endpoint in OPEN_ENDPOINTS:
         return None
     is_api = request.path.startswith(API_PREFIX + "/") and request.endpoint not in API_PAGES
+    is_api |= request.endpoint in FOR_PROGRAMS
     who = _by_token() if is_api else _by_session()
     if who is None and request.endpoint in CONTRACT_ENDPOINTS:
         who = _by_session()
