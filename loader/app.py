@@ -61,6 +61,8 @@ FOR_PROGRAMS = frozenset({"metrics.scrape"})
 API_PAGES = frozenset({"pages.api_docs", "pages.api_docs_of_table"})
 #: The largest body taken; a larger file goes through `loader load`.
 MAX_BODY_BYTES = 2 << 30
+#: The largest form without its files, such as cells that were pasted.
+MAX_FORM_BYTES = 8 << 20
 #: How long a login lasts: a working day.
 SESSION_SECONDS = 12 * 3600
 
@@ -134,6 +136,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(
         SECRET_KEY=_secret_key(settings.state_dir),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        MAX_FORM_PARTS=2000,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=os.environ.get("LOADER_HTTPS") == "1",

@@ -60,6 +60,7 @@ class WebServer:
             *(sys.executable, "-m", "gunicorn", APP),
             *("--bind", f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"),
             *("--workers", str(self.workers), "--worker-class", "gthread", "--threads", str(THREADS)),
+            *("--limit-request-line", "8190"),
             *("--timeout", "120", "--graceful-timeout", "30", "--no-control-socket", *memory),
             *("--pid", str(self.pid_file)),
         ]

@@ -54,6 +54,9 @@ from loader.settings import Settings
 @click.option("--encoding", help="Of a text, such as utf-8, utf-16 or windows-1252. Found out if not said.")
 @click.option("--sheet", help="Of a workbook, by name or number. The first that is not empty if not said.")
 @click.option(
+    "--header-row", help="Of a CSV or workbook: the row with the names. The first that is not empty if not said."
+)
+@click.option(
     "--columns",
     help="The file's names of columns, each with the table's, or null to leave it out: "
     '{"Order No.": "order_id", "Remark": null}.',
@@ -77,6 +80,7 @@ def load(
     decimal: str | None,
     encoding: str | None,
     sheet: str | None,
+    header_row: str | None,
     columns: str | None,
 ) -> int:
     """Load files into a table: CSV, JSON, NDJSON, Parquet or Excel, as their names say.
@@ -85,7 +89,13 @@ def load(
     """
     try:
         said = Said.of(
-            separator=separator, quote=quote, decimal=decimal, encoding=encoding, sheet=sheet, columns=columns
+            separator=separator,
+            quote=quote,
+            decimal=decimal,
+            encoding=encoding,
+            sheet=sheet,
+            columns=columns,
+            header_row=header_row,
         )
     except ReadFailure as error:
         raise Remedy(f"{error}.") from None

@@ -4,69 +4,63 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from loader.contract.model import Column
 
-#: How alike two names must be, of 1, to be proposed.
-_ENOUGH = 0.78
 #: Characters of a name that are looked at.
 _LONGEST = 100
-#: Words for a number that tells one thing from others.
-_NUMBER_WORDS = frozenset({"id", "no", "nr", "num", "number", "key"})
+#: Words for a number that tells one thing from others, where they stand last.
+_NUMBER_WORDS = frozenset({"id", "no", "nr", "num", "number"})
+#: Endings of many that are left out of account.
+_PLURALS = ("s", "en", "n")
+_SHORTEST_STEM = 4
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
+_Words = tuple[str, ...]
 
-def propose(names: Iterable[str], columns: Iterable[Column], known: Mapping[str, str | None]) -> dict[str, str | None]:
+
+def propose(names: Sequence[str], columns: Sequence[Column], known: Mapping[str, str | None]) -> dict[str, str | None]:
     """For each of a file's names the column that it is likely to be, each column at most once.
 
-    ``known``: what was said of names before, which goes first where it still can be. A name that is
-    like none is not in the table: ``None``.
+    First what was said of the name before (``known``), where it still can be; then the column of that
+    name; then the one whose name or label has the same words, whatever their order, capitals, accents
+    and signs. A name with a word more or less is another: *no consent* is not *consent*. ``None``: not in
+    the table, as far as anybody knows. A name that comes twice is none of them.
     """
-    names, left = list(dict.fromkeys(names)), {column.name: column for column in columns}
+    left = {column.name: column for column in columns}
     found: dict[str, str | None] = dict.fromkeys(names)
-    for name in names:
-        if name in left:
-            found[name] = left.pop(name).name
-    settled = {name for name in names if found[name] is not None}
-    for name in names:
-        if name in known and name not in settled:
-            target = known[name]
-            if target is None or target in left:
+    once = [name for name, times in Counter(names).items() if times == 1]
+    settled = {name for name in once if name in known and known[name] is None}
+    words = {column.name: {_words(column.name), _words(column.label)} for column in columns}
+    ways = (
+        lambda name: [known.get(name)],
+        lambda name: [name],
+        lambda name: [target for target, its in words.items() if _words(name) and _words(name) in its],
+    )
+    for way in ways:
+        for name in once:
+            target = next((target for target in way(name) if target in left), None)
+            if target is not None and name not in settled:
+                found[name] = left.pop(target).name
                 settled.add(name)
-                found[name] = target
-                left.pop(target or "", None)
-    alike = [
-        (_likeness(name, column), -place, -order, name, column.name)
-        for place, name in enumerate(names)
-        if name not in settled
-        for order, column in enumerate(left.values())
-    ]
-    for likeness, _, _, name, target in sorted(alike, reverse=True):
-        if likeness >= _ENOUGH and found[name] is None and target in left:
-            found[name] = left.pop(target).name
     return found
 
 
-def _likeness(name: str, column: Column) -> float:
-    """From 0 to 1, which is the same but for capitals, signs and accents."""
-    said = _words(name)
-    if not said:
-        return 0.0
-    return max(_alike(said, _words(other)) for other in (column.name, column.label))
-
-
-def _alike(one: list[str], other: list[str]) -> float:
-    if one == other:
-        return 1.0
-    if sorted(one) == sorted(other):
-        return 0.95
-    return 0.94 * SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False).ratio()
-
-
-def _words(name: str) -> list[str]:
+def _words(name: str) -> _Words:
+    """The words of a name in one order, each as it is compared."""
     plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", name[:_LONGEST]).replace("ß", "ss"))
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold()
-    return ["id" if word in _NUMBER_WORDS else word for word in _WORD.findall(plain)]
+    words = _WORD.findall(plain)
+    if len(words) > 1 and words[-1] in _NUMBER_WORDS:
+        words[-1] = "id"
+    return tuple(sorted(_stem(word) for word in words))
+
+
+def _stem(word: str) -> str:
+    for ending in _PLURALS:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+            return word.removesuffix(ending)
+    return word

@@ -80,7 +80,7 @@ def post_load(source: str, table: str) -> ResponseReturnValue:
             return problem(
                 503, f"Nothing was loaded: this server has no room for the body ({error.strerror or error})."
             )
-        origin = Origin("api", g.principal, None, digest, key)
+        origin = Origin("api", g.principal, None, said.content(digest), key)
         here = gatehouse()
         try:
             with patience(LOCK_SECONDS) as seconds_left:

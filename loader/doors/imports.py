@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from flask import Blueprint, abort, g, redirect, render_template, request
+from flask import Blueprint, abort, current_app, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
 
 from loader.app import gatehouse
 from loader.contract.likeness import propose
@@ -22,6 +24,7 @@ from loader.doors.kept_files import KeptFile, KeptFiles
 from loader.doors.opened import opened
 from loader.doors.upload import LISTED, Sending, bring, key_of, look_at, read_choices
 from loader.intake.decode import ReadFailure, Said, format_of_file
+from loader.intake.decode.base import storable
 from loader.intake.decode.look import Look, look
 from loader.ledger.file_columns import remember, said_before
 from loader.ledger.loads import Origin
@@ -31,16 +34,20 @@ imports = Blueprint("imports", __name__)
 
 #: First rows that are shown, and first values beside a column's name.
 ROWS, VALUES = 8, 3
+#: What is hardly a column's name: a number, a date, an address.
+_VALUE = re.compile(r"^[-+]?[0-9][0-9.,:/ TZ-]*$|[^ ]@[^ ]")
 
 
 @dataclass(frozen=True)
-class FileColumn:
-    """A column of the file: its place from 0, its name and first values, and the table's column that it may be."""
+class Shown:
+    """A column of the file: its place from 0, its name and first values, the table's column that it may be, and
+    how often the name comes: of several columns of one name none can be meant."""
 
     place: int
     name: str
     values: tuple[str, ...]
     target: str | None
+    times: int
 
 
 @imports.get("/<source>/<table>/import/<key>")
@@ -68,16 +75,22 @@ def act(source: str, table: str, key: str) -> ResponseReturnValue:
         seen = _look(target, kept, sending)
     except ReadFailure:
         return redirect(look_at(target, kept, sending), 303)  # which says what is wrong
-    if what not in ("load", "try") or request.form.get("seen") != _seen(seen):
-        return redirect(look_at(target, kept, sending), 303)
+    if request.form.get("names") != _stamp(seen):
+        return redirect(look_at(target, kept, sending), 303)  # what was said is of other columns
+    meant = {name: request.form.get(f"to-{place}") or None for name, place in _places(seen).items()}
+    if what not in ("load", "try"):
+        return _page(target, kept, sending, seen, meant)
     sending.dry_run = what == "try"
-    meant = {name: request.form.get(f"to-{seen.names.index(name)}") or None for name in seen.names}
     came = _bring(target, kept, sending, meant)
     if came is None:
         return _page(target, kept, sending, seen, meant), sending.status
-    with gatehouse().engine.begin() as connection:
-        remember(connection, target, meant, g.principal)
-    _files().drop(kept)
+    if sending.receipt is not None and sending.receipt.status == "succeeded":
+        _files().drop(kept)
+        try:
+            with gatehouse().engine.begin() as connection:
+                remember(connection, target, meant, g.principal)
+        except SQLAlchemyError as error:  # the file is loaded, whatever is proposed the next time
+            current_app.logger.error("columns of a file for %s could not be remembered: %s", target.id, error)
     return came
 
 
@@ -95,7 +108,7 @@ def _bring(table: Table, kept: KeptFile, sending: Sending, meant: dict[str, str 
         sending.status = 422
         return None
     nonce = request.form.get("nonce", "")
-    origin = Origin("file", g.principal, kept.name, kept.digest, key_of(nonce, kept.digest, sending))
+    origin = Origin("file", g.principal, kept.name, said.content(kept.digest), key_of(nonce, kept.digest, sending))
     with _opened(kept) as body:
         return bring(table, body, format_of_file(kept.name), origin, sending, said)
 
@@ -127,14 +140,21 @@ def _look(table: Table, kept: KeptFile, sending: Sending) -> Look:
         return look(body, table, format_of_file(kept.name), said, ROWS)
 
 
-def _seen(seen: Look) -> str:
+def _places(seen: Look) -> dict[str, int]:
+    """Each name, and where it stands first, from 0."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(seen.names):
+        places.setdefault(name, place)
+    return places
+
+
+def _stamp(seen: Look) -> str:
     """What tells the names that a page was made of from others."""
     return hashlib.sha256(json.dumps(seen.names).encode()).hexdigest()[:16]
 
 
 def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, meant: dict[str, str | None]) -> str:
-    names = dict.fromkeys(seen.names) if seen else {}
-    columns = [_column(seen, name, meant[name]) for name in names] if seen else []
+    columns = [_column(seen, name, place, meant[name]) for name, place in _places(seen).items()] if seen else []
     taken = {column.target for column in columns}
     return render_template(
         "import.html",
@@ -142,7 +162,9 @@ def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, mea
         file=kept,
         sending=sending,
         seen=seen,
-        stamp=_seen(seen) if seen else "",
+        stamp=_stamp(seen) if seen else "",
+        names=[storable(name) for name in seen.names] if seen else [],
+        may_be_row=[storable(name) for name in (seen.names if seen else ()) if _VALUE.search(name)][:3],
         columns=columns,
         missing=[column for column in table.columns if column.required and column.name not in taken],
         mask=Mask(table),
@@ -151,7 +173,7 @@ def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, mea
     )
 
 
-def _column(seen: Look, name: str, target: str | None) -> FileColumn:
-    place = seen.names.index(name)
+def _column(seen: Look, name: str, place: int, target: str | None) -> Shown:
     values = (row[place] for row in seen.rows)
-    return FileColumn(place, name, tuple(value for value in values if value)[:VALUES], target)
+    first = tuple(value for value in values if value)[:VALUES]
+    return Shown(place, storable(name), first, target, seen.names.count(name))

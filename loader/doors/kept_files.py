@@ -1,7 +1,8 @@
 """Files that people brought and have not loaded yet: on this server's disk, each for who brought it.
 
 A file is for one person and one table, and is known by a key that nobody can guess. It goes when
-it has been loaded, when the same person has brought :data:`MOST` others since, or after a day.
+it has been loaded, when the same person has brought :data:`MOST` others since, or when anybody asks for
+a file after it has been there for a day.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from loader.contract.model import Table
 MOST = 5
 #: How long a file is kept, in seconds.
 KEPT_SECONDS = 24 * 3600
+#: How long a file may take to arrive on the disk.
+_ARRIVING_SECONDS = 3600
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -48,7 +51,8 @@ class KeptFiles:
     def keep(self, stream: BinaryIO, name: str, principal: str, table: Table) -> KeptFile:
         """Keep what the stream holds; raises ``OSError`` when the disk has no room for it, and keeps nothing."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clear(principal)
+        self._clear()
+        self._make_room(principal)
         key = secrets.token_hex(16)
         body = self._folder / f"{key}.body"
         try:
@@ -69,6 +73,7 @@ class KeptFiles:
         """The file of that key, if this person brought it for this table and it is there still."""
         if not _KEY.fullmatch(key):
             return None
+        self._clear()
         found = self._read(key)
         if found is None or (found.principal, found.table) != (principal, table.id):
             return None
@@ -85,17 +90,23 @@ class KeptFiles:
         except (OSError, ValueError, TypeError):
             return None
 
-    def _clear(self, principal: str) -> None:
-        """Make room: what is too old goes, and the oldest of this person's."""
-        now, own = time.time(), []
-        for path in self._folder.iterdir():
-            with suppress(OSError):  # another thread may clear, too
-                age = now - path.stat().st_mtime
-                if age > KEPT_SECONDS:
-                    path.unlink()
-                elif path.suffix == ".json" and (found := self._read(path.stem)) and found.principal == principal:
-                    own.append((age, path.stem))
-        for _, key in sorted(own)[MOST - 1 :]:
+    def _clear(self) -> None:
+        """Take away what is too old, also of a process that ended before it had kept the whole of it."""
+        with suppress(OSError):  # there may be no folder, and another thread may clear, too
+            for path in list(self._folder.iterdir()):
+                with suppress(OSError):
+                    age = time.time() - path.stat().st_mtime
+                    is_orphan = path.suffix != ".json" and not path.with_suffix(".json").exists()
+                    if age > (_ARRIVING_SECONDS if is_orphan else KEPT_SECONDS):
+                        path.unlink()
+
+    def _make_room(self, principal: str) -> None:
+        own = []
+        for path in self._folder.glob("*.json"):
+            with suppress(OSError):
+                if (found := self._read(path.stem)) and found.principal == principal:
+                    own.append((path.stat().st_mtime, path.stem))
+        for _, key in sorted(own, reverse=True)[MOST - 1 :]:
             self._remove(key)
 
     def _remove(self, key: str) -> None:

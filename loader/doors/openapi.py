@@ -333,6 +333,11 @@ _DIALECT: list[dict[str, Any]] = [
         ("decimal", {"enum": [*DECIMALS]}, "The decimal sign of a CSV"),
         ("encoding", {"enum": [*ENCODINGS]}, "The encoding of a text"),
         ("sheet", {"type": "string"}, "A sheet of a workbook, by name or by number from 1"),
+        (
+            "header_row",
+            {"type": "integer", "minimum": 1, "maximum": 1000},
+            "The row with the names, of a CSV or workbook",
+        ),
     )
 ]
 _COLUMNS: dict[str, Any] = {

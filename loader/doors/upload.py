@@ -92,7 +92,7 @@ def send(source: str, table: str) -> ResponseReturnValue:
     """Load the file: its receipt, or what stands in its way. With ``look``, keep it to be looked at first."""
     target = opened(source, table, "file")
     sending = read_choices(request.form)
-    brought = _brought()
+    brought = _brought(sending)
     if brought is None:
         sending.faults = ["Choose a file first, or paste cells"]
         return _page(target, sending), 422
@@ -112,7 +112,9 @@ def send(source: str, table: str) -> ResponseReturnValue:
         return redirect(look_at(target, kept, sending), 303)
     digest = hashlib.file_digest(cast("BufferedReader", body), "sha256").hexdigest()
     body.seek(0)
-    origin = Origin("file", g.principal, name, digest, key_of(request.form.get("nonce", ""), digest, sending))
+    origin = Origin(
+        "file", g.principal, name, said.content(digest), key_of(request.form.get("nonce", ""), digest, sending)
+    )
     if came := bring(target, body, format_, origin, sending, said):
         return came
     return _page(target, sending), sending.status
@@ -121,18 +123,22 @@ def send(source: str, table: str) -> ResponseReturnValue:
 def look_at(table: Table, kept: KeptFile, sending: Sending) -> str:
     """The page to look at a kept file on, read as was said."""
     said: dict[str, Any] = {name: word for name, word in sending.said.items() if name != "columns"}
+    if sending.again:
+        said["again"] = "yes"
     return url_for(
         "imports.show", source=table.source, table=table.name, key=kept.key, on_reject=sending.on_reject, **said
     )
 
 
-def _brought() -> tuple[str, BinaryIO] | None:
+def _brought(sending: Sending) -> tuple[str, BinaryIO] | None:
     """The name and content of what came: a file, or cells that were pasted, as a spreadsheet hands them out."""
     file = request.files.get("file")
     if file is not None and file.filename:
         return _name(file), cast("BinaryIO", file.stream)
     pasted = request.form.get("pasted", "")
     if pasted.strip():
+        if "\t" in pasted:  # as spreadsheets hand cells out; a comma is then a value's own
+            sending.said.setdefault("separator", "tab")
         return PASTED, BytesIO(pasted.encode("utf-8", "surrogatepass"))
     return None
 

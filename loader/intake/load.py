@@ -238,7 +238,7 @@ def load_file(
         content_hash = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         name = os.fsencode(path.name).decode("utf-8", "backslashreplace")  # a name is any bytes, the ledger is text
-        origin = Origin(door, principal, name, content_hash, idempotency_key)
+        origin = Origin(door, principal, name, said.content(content_hash), idempotency_key)
 
         stood = _state(file)
         shape = naming_keys(table) if options.op == "delete" else table

@@ -241,13 +241,14 @@ class Mending(Base):
 
 
 class FileColumn(Base):
-    """A column's name in files for a table, and the table's column that it was last said to be; NULL: left out."""
+    """A column's name in files for a table, as SHA-256 in hex, and the table's column that it was last said to be;
+    NULL: left out."""
 
     __tablename__ = "file_columns"
 
     source: Mapped[str] = mapped_column(primary_key=True)
     table_name: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name_digest: Mapped[str] = mapped_column(primary_key=True)
     column_name: Mapped[str | None]
     said_at: Mapped[datetime] = mapped_column(server_default=sa.text("clock_timestamp()"))
     said_by: Mapped[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -160,3 +161,87 @@ def test_what_a_receipt_says_of_names_can_be_kept() -> None:
     meant: dict[str, Any] = {"a\0b": "id", "\ud800": "word"}
     _, _, found = read("json", '{"a\\u0000b": 1, "\\ud800": "x"}', columns=json.dumps(meant))
     assert found["columns"] == {"a␀b": "id", "\\ud800": "word"}
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_quotation_mark_that_is_not_closed_takes_no_rows_along_in_a_column_that_is_left_out(end: str) -> None:
+    body = 'No.,The word,Remark\n1,one,x\n2,two,"open\n3,three,y\n4,four,z' + end
+    with pytest.raises(ReadFailure, match="a quotation mark in row 2 is opened and never closed"):
+        read("csv", body, columns=json.dumps(MEANT))
+
+
+def test_blank_lines_above_the_header_are_passed_over() -> None:
+    rows, _, _ = read("csv", "\n\r\n  \nid,word\n1,one\n")
+    assert [row["word"] for row in rows] == ["one"]
+    with pytest.raises(ReadFailure, match="the file is empty"):
+        read("csv", "\n" * 50)
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx"])
+def test_the_row_with_the_names_can_be_said(format_: str) -> None:
+    body: dict[str, bytes | str] = {
+        "csv": "Notes of May\npage,2\nid,word\n1,one\n2,two,x\n",
+        "xlsx": workbook(
+            ("sheet", [["Notes of May"], [None], ["page", "2"], ["id", "word"], [1, "one"], [2, "two", "x"]])
+        ),
+    }
+    rows, aside, _ = read(format_, body[format_], header_row="3")
+    assert [(row["_row"], row["id"], row["word"]) for row in rows] == [(1, "1", "one")]
+    assert [row.row for row in aside] == [2]
+    with pytest.raises(ReadFailure, match="empty"):
+        read(format_, body[format_], header_row="900")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "²", "1001", "9" * 5000, ""])
+def test_a_row_with_names_is_a_number(text: str) -> None:
+    with pytest.raises(ReadFailure, match="header_row is the number"):
+        Said.of(header_row=text)
+
+
+def test_what_is_left_out_is_not_kept_where_it_can_be_told() -> None:
+    _, aside, _ = read("json", '{"No.": 1, "id": 2, "Remark": "secret"}', columns=said(**{"No.": "id", "Remark": None}))
+    assert "secret" not in repr(aside)
+    sheet = workbook(("sheet", [["id", "Remark"], [1, "secret", "x"]]))
+    _, aside, _ = read("xlsx", sheet, columns=said(Remark=None))
+    assert [row.rule for row in aside] == ["too_many_fields"]
+    assert "secret" not in repr(aside)
+
+
+def test_a_look_holds_one_record_at_a_time() -> None:
+    """A few kilobytes may hold a hundred records of millions of numbers each."""
+    record = b'{"id": 1, "word": [' + b",".join([b"1"] * 300_000) + b"]}\n"
+    tracemalloc.start()
+    try:
+        seen = look(io.BytesIO(record * 8), CONTRACT.find("lab.notes"), "ndjson", Said(), 8)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seen.names == ("id", "word")
+    assert all(len(row[1] or "") <= 200 for row in seen.rows)
+    assert most < 150 << 20
+
+
+def test_a_look_at_rows_none_of_which_fits_reads_the_beginning_only() -> None:
+    body = io.BytesIO(b"Suppliers of 2026\n" + b"1,A,DE\n" * 2_000_000)
+    seen = look(body, CONTRACT.find("lab.notes"), "csv", Said(), 8)
+    assert (seen.names, seen.rows) == (("Suppliers of 2026",), ())
+    assert body.tell() < 28 << 20, "Arrow reads some pieces ahead"
+
+
+def test_a_look_does_not_say_what_nobody_can_know() -> None:
+    body = b"Hours spent;x\n1,5;2\n"
+    assert "decimal" not in look(io.BytesIO(body), CONTRACT.find("lab.notes"), "csv", Said(), 8).found
+    assert look(io.BytesIO(body), CONTRACT.find("lab.notes"), "csv", Said(decimal=","), 8).found["decimal"] == ","
+
+
+def test_parquet_with_what_is_no_text_can_be_looked_at() -> None:
+    body = parquet({"No.": [1], "Photo": [b"\xff\xd8"]})
+    assert look(io.BytesIO(body), CONTRACT.find("lab.notes"), "parquet", Said(), 8).rows == (("1", None),)
+
+
+def test_other_names_make_another_content() -> None:
+    digest = "0" * 64
+    assert Said().content(digest) == Said.of(separator="tab").content(digest) == digest
+    one, other = Said.of(columns=said(a="id", b="word")), Said.of(columns=said(b="word", a="id"))
+    assert one.content(digest) == other.content(digest) != digest
+    assert Said.of(columns=said(a="word", b="id")).content(digest) != one.content(digest)

@@ -89,6 +89,30 @@ def test_cells_are_pasted_and_said_with_the_keyboard_alone(desk: Desk, new_page:
     assert desk.rows("select team_id, name from staging_desk.teams order by 1") == [(1, "one"), (2, "two")]
 
 
+def test_what_is_asked_for_can_be_done_with_the_script_too(desk: Desk, new_page: NewPage, tmp_path: Path) -> None:
+    """Another sheet is shown before it is loaded, and a file that is loaded already can be loaded again."""
+    path = tmp_path / "report.xlsx"
+    path.write_bytes(workbook(("cover", [["Report", "of"], ["the", "year"]]), ("teams", [["team_id"], [1]])))
+    page = new_page()
+    log_in(page)
+    for again in (False, True):
+        page.goto("/tables/desk/teams/upload")
+        page.get_by_label("File", exact=True).set_input_files(path)
+        page.get_by_role("button", name="Look at it first").click()
+        page.get_by_text("read as XLSX, sheet cover").wait_for()
+        page.get_by_text("How the file is written").click()
+        page.get_by_label("Sheet of a workbook").fill("teams")
+        page.get_by_role("button", name="Load it").click()
+        page.get_by_text("read as XLSX, sheet teams").wait_for()
+        page.get_by_role("button", name="Load it", exact=True).click()
+        if again:
+            page.get_by_text("Loaded already").wait_for()
+            page.get_by_label("Load it again").check()
+            page.get_by_role("button", name="Load it", exact=True).click()
+        page.wait_for_url("**/loads/*")
+    assert desk.rows("select count(*) from ledger.loads") == [(2,)]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (1280, "dark"), (390, "dark")])
 def test_the_page_is_never_wider_than_the_window(
     desk: Desk, new_page: NewPage, tmp_path: Path, width: int, scheme: str

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 20
+#: Rows that don't fit the header, of a body that is only looked at.
+_LOOKED_AT = 1000
+#: Blank lines above the header that are passed over.
+_BLANK_LINES = 100
 #: Rows set aside, and characters of them, that one batch hands on at most.
 _ASIDE_ROWS = 10_000
 _ASIDE_TEXT = 8 << 20
@@ -44,6 +48,9 @@ class CsvDecoder:
         if hint:
             self._stream.drop_line()
             line, said = self._peek_header(), replace(said, separator=said.separator or hint)
+        for _ in range((said.header_row or 1) - 1):
+            self._stream.drop_line()
+            line = self._peek_header()
         self._line = find_header(line, table, said)
         self._stream.quote = self._line.quote.encode()
         self.header = place_columns(table, self._line.names, said, has_lines=True)
@@ -52,6 +59,7 @@ class CsvDecoder:
         self._stream.put_line(self._line.separator.join(str(place) for place in range(len(self.header.names))))
         self._decimals = DecimalSign(self.header.kept.values(), said.decimal)
         self._bad = Misfits()
+        self._may_set_aside = _LOOKED_AT if said.as_it_is else None
         self._number = 0  # of the last row that has been given its number
         self._unreadable: list[Unreadable] = []
         self._unreadable_text = 0
@@ -65,6 +73,11 @@ class CsvDecoder:
 
     def _peek_header(self) -> str:
         head = self._stream.peek_line()
+        for _ in range(_BLANK_LINES):
+            if head.strip():
+                break
+            self._stream.drop_line()
+            head = self._stream.peek_line()
         if not head.strip():
             raise ReadFailure("the file is empty: a header row with column names is expected")
         try:
@@ -87,8 +100,8 @@ class CsvDecoder:
                     invalid_row_handler=self._set_aside,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types={str(place): pa.binary() for place in self.header.kept},
-                    include_columns=[str(place) for place in self.header.kept],
+                    # those that are left out are read, too: an open quotation mark there takes rows of others
+                    column_types={str(place): pa.binary() for place in range(len(self.header.names))},
                     null_values=[""],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
@@ -111,6 +124,8 @@ class CsvDecoder:
             if self._unreadable:
                 yield self._without_rows()
         except pa.ArrowInvalid as error:
+            if self._may_set_aside == 0:
+                return  # enough has been looked at
             if "straddl" in str(error):
                 raise ReadFailure(
                     f"a row is longer than {_BLOCK >> 20} MB, or a quotation mark is opened and never closed, "
@@ -151,7 +166,10 @@ class CsvDecoder:
     def _set_aside(self, row: arrow_csv.InvalidRow) -> str:
         # Arrow counts records from 1 with the header; the load counts from 1 without it.
         self._bad.append(Misfit(row.number - 1, row.actual_columns, row.text))
-        return "skip"
+        if self._may_set_aside is None:
+            return "skip"
+        self._may_set_aside -= 1
+        return "skip" if self._may_set_aside > 0 else "error"
 
     def _take_aside(self, *, rest: bool = False) -> Iterator[Batch]:
         """Take the misfits that follow the last numbered row, or all the ``rest``.
@@ -180,13 +198,14 @@ class CsvDecoder:
         unreadable = self._hand_over()
         columns: dict[str, pa.Array] = {}
         broken: set[int] = set()
-        for name, column in zip(self.columns, rows.columns, strict=True):
+        kept = [rows.column(place) for place in self.header.kept]
+        for name, column in zip(self.columns, kept, strict=True):
             columns[name] = _as_text(column, broken)
         batch_numbers = pa.array(numbers, pa.int64())
         if broken:
             keep = pa.array([i not in broken for i in range(rows.num_rows)])
             for index in sorted(broken):
-                unreadable.append(self._not_utf8(numbers[index], rows, index))
+                unreadable.append(self._not_utf8(numbers[index], kept, index))
             batch_numbers = batch_numbers.filter(keep)
             columns = {name: column.filter(keep) for name, column in columns.items()}
         batch_numbers = self._read_decimals(batch_numbers, columns, unreadable)
@@ -216,10 +235,10 @@ class CsvDecoder:
             {"_line": storable(text)},
         )  # fmt: skip
 
-    def _not_utf8(self, number: int, rows: pa.RecordBatch, index: int) -> Unreadable:
+    def _not_utf8(self, number: int, columns: list[pa.Array], index: int) -> Unreadable:
         payload: dict[str, str | None] = {}
         culprit = None
-        for name, column in zip(self.columns, rows.columns, strict=True):
+        for name, column in zip(self.columns, columns, strict=True):
             value = column[index].as_py()
             try:
                 payload[name] = None if value is None else value.decode("utf-8")

@@ -15,6 +15,8 @@ from loader.intake.decode.said import Said
 #: More names than this are no table's header; a contract's widest table has far fewer.
 _MOST_COLUMNS = 5000
 _SHOWN = 80
+#: Of the names that a receipt keeps.
+_LONGEST, _MOST_SHOWN = 200, 200
 _TEXT = DataType("text", "text")
 
 
@@ -24,6 +26,8 @@ class Header:
 
     names: tuple[str, ...]
     columns: tuple[Column | None, ...]
+    #: Whether a name may be a person's data, and is not to be kept or shown.
+    hides_names: bool = False
 
     @property
     def kept(self) -> dict[int, Column]:
@@ -39,7 +43,7 @@ class Header:
     def found(self) -> dict[str, Any]:
         """What a receipt says of names that are not the table's; nothing if all are."""
         pairs = zip(self.names, self.columns, strict=True)
-        return _shown({name: column.name if column else None for name, column in pairs})
+        return _shown([(name, column.name if column else None) for name, column in pairs], self.hides_names)
 
 
 def place_columns(table: Table, names: Sequence[str], said: Said, *, has_lines: bool = False) -> Header:
@@ -76,7 +80,8 @@ def place_columns(table: Table, names: Sequence[str], said: Said, *, has_lines: 
         raise ReadFailure(f"the column {missing[0]!r} is missing, and may not be empty")
     if not found:
         raise ReadFailure("every column is left out")
-    return Header(tuple(names), tuple(None if target is None else table.column(target) for target in targets))
+    columns = tuple(None if target is None else table.column(target) for target in targets)
+    return Header(tuple(names), columns, _hides_names(table))
 
 
 def check_said(table: Table, said: Said) -> None:
@@ -89,14 +94,24 @@ def check_said(table: Table, said: Said) -> None:
             )
 
 
-def found_of_said(said: Said) -> dict[str, Any]:
+def found_of_said(table: Table, said: Said) -> dict[str, Any]:
     """As :attr:`Header.found`, for a body whose rows have names of their own."""
-    return _shown(said.meant)
+    return _shown(said.columns, _hides_names(table))
 
 
-def _shown(meant: dict[str, str | None]) -> dict[str, Any]:
-    other = {storable(name): target for name, target in meant.items() if name != target}
-    return {"columns": other} if other else {}
+def _hides_names(table: Table) -> bool:
+    """A line that was taken for a header, or a key of JSON, may hold what a column that is marked does."""
+    return any(column.pii == "direct" for column in table.columns)
+
+
+def _shown(pairs: Sequence[tuple[str, str | None]], hides_names: bool) -> dict[str, Any]:
+    """Of each name that is not the table's what it is; by its place alone where names are hidden."""
+    other = {
+        f"column {place}" if hides_names else storable(name[:_LONGEST]): target
+        for place, (name, target) in enumerate(pairs, 1)
+        if name != target
+    }
+    return {"columns": dict(list(other.items())[:_MOST_SHOWN])} if other else {}
 
 
 def _unknown_columns(table: Table, unknown: list[tuple[int, str]], count: int, has_lines: bool) -> str:

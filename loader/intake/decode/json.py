@@ -98,7 +98,11 @@ class _RowReader:
             if len(named) < sum(name is not None for name, _ in meant):
                 return Unreadable(
                     number, "unreadable", "has two of what is said to be one column",
-                    {storable(name): storable(as_text(value, is_json=False) or "") for name, value in record.items()},
+                    {
+                        storable(name): storable(as_text(value, is_json=False) or "")
+                        for name, value in record.items()
+                        if self._meant.get(name, name) is not None
+                    },
                 )  # fmt: skip
             record = named
         text = {name: self._text(name, value) for name, value in record.items()}
@@ -137,13 +141,13 @@ class NdjsonDecoder:
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         self._text = open_text(stream, said.encoding)
         self._at_once = JsonColumns(table)
-        self._said = said
+        self._table, self._said = table, said
         self._rows = _RowReader(table, said)
         self.columns = self._rows.columns
 
     @property
     def found(self) -> dict[str, Any]:
-        return {"format": "ndjson", **self._text.found, **found_of_said(self._said)}
+        return {"format": "ndjson", **self._text.found, **found_of_said(self._table, self._said)}
 
     def __iter__(self) -> Iterator[Batch]:
         first = 1
@@ -195,13 +199,13 @@ class JsonDecoder:
         if self._window.next_sign() not in ("{", "["):
             self._window.element()  # says where it is no JSON at all
             raise ReadFailure("the body is neither an object nor an array of objects")
-        self._said = said
+        self._table, self._said = table, said
         self._rows = _RowReader(table, said)
         self.columns = self._rows.columns
 
     @property
     def found(self) -> dict[str, Any]:
-        return {"format": "json", **self._text.found, **found_of_said(self._said)}
+        return {"format": "json", **self._text.found, **found_of_said(self._table, self._said)}
 
     def __iter__(self) -> Iterator[Batch]:
         return self._rows.batches(self.records())

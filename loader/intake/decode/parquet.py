@@ -53,6 +53,7 @@ class ParquetDecoder:
         except _UNREADABLE as error:
             raise ReadFailure(f"this is not a Parquet file: {str(error).rstrip('.')}") from error
         self.header = place_columns(table, names, said)
+        self._as_it_is = said.as_it_is
         self.columns = self.header.column_names
         _check_expansion(whole.metadata, size_of(stream))
         _check_values(whole.metadata, size_of(stream))
@@ -86,14 +87,22 @@ class ParquetDecoder:
                     numbers = pa.array(range(last + 1, last + piece.num_rows + 1), pa.int64())
                     last += piece.num_rows
                     texts = {
-                        column.name: _as_formatted(piece.column(place), column.type)
-                        if column.type.format is not None
-                        else _as_text(piece.column(place))
+                        column.name: self._text(piece.column(place), column.type)
                         for place, column in self.header.kept.items()
                     }
                     yield make_batch(numbers, texts, [])
         except _UNREADABLE as error:
             raise ReadFailure(f"the Parquet file is damaged after row {last}: {error}") from error
+
+    def _text(self, column: pa.Array, type_: DataType) -> pa.Array:
+        if type_.format is not None:
+            return _as_formatted(column, type_)
+        try:
+            return _as_text(column)
+        except ReadFailure:
+            if not self._as_it_is:
+                raise
+            return pa.nulls(len(column), pa.string())  # nothing to show, and it may be left out
 
     def _batch_size(self) -> int:
         """Rows to read at once, of which values that differ stay within the batch's bytes."""

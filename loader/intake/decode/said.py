@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ SEPARATORS = {",": ",", ";": ";", "\t": "\t", "|": "|", "comma": ",", "semicolon
 QUOTES = {'"': '"', "'": "'", "double": '"', "single": "'"}
 DECIMALS = {".": ".", ",": ",", "point": ".", "comma": ","}
 _SHOWN = 80
+_LAST_HEADER = 1000
 #: The words of the options, in the order that they are shown in.
-OPTIONS = ("separator", "quote", "decimal", "encoding", "sheet", "columns")
+OPTIONS = ("separator", "quote", "decimal", "encoding", "sheet", "header_row", "columns")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Said:
     ``.`` or ``,``; ``encoding`` one of :data:`~loader.intake.decode.encoding.ENCODINGS`;
     ``sheet`` a sheet's name, or its number from 1; ``columns`` the body's names of columns, each
     with the table's name of it, or ``None`` to leave it out: those that are not said bear the
-    table's names. ``as_it_is``: nobody has said yet what the columns are, and all are read as text.
+    table's names. ``header_row`` is the line, or the row of a sheet that is not empty, which has the
+    names, from 1. ``as_it_is``: nobody has said yet what the columns are, and all are read as text.
     """
 
     separator: str | None = None
@@ -33,6 +36,7 @@ class Said:
     decimal: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    header_row: int | None = None
     columns: tuple[tuple[str, str | None], ...] = ()
     as_it_is: bool = False
 
@@ -40,6 +44,14 @@ class Said:
     def meant(self) -> dict[str, str | None]:
         """``columns`` as a dict."""
         return dict(self.columns)
+
+    def content(self, digest: str) -> str:
+        """What tells a body, of this SHA-256 as hex, from others: under other names it is another."""
+        if not self.columns:
+            return digest
+        return hashlib.sha256(
+            (digest + json.dumps(sorted(self.columns, key=lambda pair: pair[0]))).encode()
+        ).hexdigest()
 
     @classmethod
     def of(cls, **words: str | None) -> Said:
@@ -56,6 +68,11 @@ class Said:
             said["encoding"] = canonical(given["encoding"])
         if "sheet" in given:
             said["sheet"] = given["sheet"]
+        if "header_row" in given:
+            text = given["header_row"]
+            if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LAST_HEADER):
+                raise ReadFailure(f"header_row is the number of the row that has the names, from 1 to {_LAST_HEADER}")
+            said["header_row"] = int(text)
         if "columns" in given:
             said["columns"] = _columns(given["columns"])
         return cls(**said)

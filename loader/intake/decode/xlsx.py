@@ -36,6 +36,8 @@ class XlsxDecoder:
     def __init__(self, stream: BinaryIO, table: Table, said: Said = NOTHING_SAID) -> None:
         self._book = Book(open_zip(stream, "Excel file"), Budget(size_of(stream)))
         self._sheet, self._rows = self._choose(said.sheet)
+        for _ in range((said.header_row or 1) - 1):
+            next(self._rows, None)
         header = next(self._rows, {})
         if not header:
             raise ReadFailure(f"the sheet {self._sheet.name!r} is empty: a header row with column names is expected")
@@ -81,7 +83,11 @@ class XlsxDecoder:
         fault: tuple[str, str] | None = None
         for place, cell in cells.items():
             if place >= len(columns):
-                shown = {f"_{place + 1}": str(cell.raw)[:1000] for place, cell in sorted(cells.items())}
+                shown = {
+                    f"_{place + 1}": str(cell.raw)[:1000]
+                    for place, cell in sorted(cells.items())
+                    if place >= len(columns) or columns[place] is not None
+                }
                 return Unreadable(
                     number, "too_many_fields",
                     f"has a value in column {place + 1} of the sheet, and the header has {len(columns)}",

@@ -35,9 +35,9 @@ drop?.addEventListener("drop", (event) => {
 // What is still to be said of a file's columns, while it is being said.
 const needed = document.getElementById("needed");
 function note() {
-  const said = new Set([...form.querySelectorAll(".mapping select")].map((list) => list.value));
+  const meant = new Set([...form.querySelectorAll(".mapping select")].map((list) => list.value));
   const left = [...needed.querySelectorAll("[data-column]")].filter((item) => {
-    item.hidden = said.has(item.dataset.column);
+    item.hidden = meant.has(item.dataset.column);
     return !item.hidden;
   });
   needed.hidden = left.length === 0;
@@ -91,7 +91,8 @@ function send(submitter) {
     else failed("The connection broke before the whole file had arrived. Nothing was loaded: send it again.");
   });
   request.open("POST", form.action);
-  request.send(new FormData(form, submitter));
+  const filled = new FormData(form, submitter);
+  request.send(file ? filled : new URLSearchParams(filled)); // as the form itself would
 }
 
 // `left`: how often nothing may be known any more; null while the answer is still to come.
@@ -123,7 +124,8 @@ function show({ rows, rows_per_second: rate, share }) {
 }
 
 function answered(request) {
-  if (request.status < 400 && new URL(request.responseURL).pathname !== new URL(form.action).pathname) {
+  // an address that is not the form's own is another page, or this one with the file read in another way
+  if (request.status < 400 && request.responseURL !== form.action) {
     location.assign(request.responseURL);
     return;
   }

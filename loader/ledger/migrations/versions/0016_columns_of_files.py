@@ -9,11 +9,11 @@ _STATEMENTS = """
 create table ledger.file_columns (
     source text not null,
     table_name text not null,
-    name text not null,
+    name_digest text not null,
     column_name text,
     said_at timestamptz not null default clock_timestamp(),
     said_by text not null,
-    primary key (source, table_name, name)
+    primary key (source, table_name, name_digest)
 );
 """
 
