@@ -102,7 +102,9 @@ def patch_reject(reject_id: int) -> ResponseReturnValue:
         return problem(403, closed)
     body = _patch()
     if body is None:
-        return problem(400, "Send an object: names of columns and their new values, `null` for none.")
+        return problem(
+            400, "Send an object, without NUL characters: names of columns and their new values, `null` for none."
+        )
     values = {name: as_text(value, _is_json(table, name)) for name, value in body.items()}
     if any("\0" in text or not is_unicode(text) for pair in values.items() for text in pair if text is not None):
         return problem(400, "A name or value holds a NUL character or half a surrogate pair, which nothing can store.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from loader.intake import few, landing
+from loader.intake import landing
+from loader.intake.decode import FEW
 
 KEYS = 10_000
 LARGE = landing.BULK + 1000
@@ -66,7 +67,7 @@ def stall(key: int, shop: object = 1, label: str = "red") -> str:
 
 def plain(number: int) -> Body:
     """Few plain rows: one statement."""
-    count = few.MOST // 2
+    count = FEW // 2
     return Body("stalls", number, tuple(stall(number * KEYS + i) for i in range(count)), (count, count, 0, 0, 0))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from loader.intake import few, landing
+from loader.intake import landing
+from loader.intake.decode import FEW
 from loader.intake.load import LoadFailed, load_stream
 from loader.ledger.loads import Origin
 from tests.intake.lab import Lab, rule
@@ -28,15 +29,15 @@ def no_landing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_landing")
 def test_good_rows_come_in_by_one_statement(lab: Lab) -> None:
-    receipt = lab.rows("regions", *range(few.MOST))
-    assert (receipt.received, receipt.accepted) == (few.MOST, few.MOST)
+    receipt = lab.rows("regions", *range(FEW))
+    assert (receipt.received, receipt.accepted) == (FEW, FEW)
     assert lab.rows("shops", (1, 7), (2, None)).accepted == 2
-    assert lab.query("select count(*), min(_row), max(_row) from staging_lab.regions") == [(few.MOST, 1, few.MOST)]
+    assert lab.query("select count(*), min(_row), max(_row) from staging_lab.regions") == [(FEW, 1, FEW)]
     kept = lab.query(
         f"select status, received, accepted, seq is not null, started_at <= finished_at, principal, door "
         f"from ledger.loads where load_id = {receipt.load_id}"
     )
-    assert kept == [("succeeded", few.MOST, few.MOST, True, True, "tester", "api")]
+    assert kept == [("succeeded", FEW, FEW, True, True, "tester", "api")]
 
 
 @pytest.mark.parametrize(("rows", "accepted"), [
