@@ -190,6 +190,8 @@ def words_of_cascades(receipt: Receipt) -> list[str]:
 
 
 def _sign(value: Any) -> str:
+    if isinstance(value, dict):  # names of the file's own, and what they are in the table
+        return "; ".join(f"{name} left out" if meant is None else f"{name} is {meant}" for name, meant in value.items())
     return {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", ".": "point", True: "yes"}.get(value, str(value))
 
 

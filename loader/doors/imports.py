@@ -163,6 +163,8 @@ def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, mea
         sending=sending,
         seen=seen,
         stamp=_stamp(seen) if seen else "",
+        may_be_lower=seen is not None
+        and (not seen.rows or 2 * sum(not n.strip() for n in seen.names) > len(seen.names)),
         names=[storable(name) for name in seen.names] if seen else [],
         may_be_row=[storable(name) for name in (seen.names if seen else ()) if _VALUE.search(name)][:3],
         columns=columns,

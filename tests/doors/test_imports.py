@@ -373,6 +373,8 @@ def test_names_further_down_are_said_by_their_row(desk: Desk) -> None:
 
 
 def test_a_row_that_was_taken_for_names_is_asked_about(desk: Desk) -> None:
+    assert "Are these the names?" in words(desk.get(bring(desk, b"Teams of May;;;\nTeam No.;name;city;\n1;one;;\n")))
+    assert "Are these the names?" not in words(desk.get(bring(desk)))
     assert "Is there a header?" in words(desk.get(bring(desk, b"7;one;ann@x.de\n8;two;bob@x.de\n")))
     assert "Is there a header?" not in words(desk.get(bring(desk)))
 
