@@ -81,7 +81,7 @@ class Receipt:
     releases: tuple[Receipt, ...] = ()
     cascades: tuple[Receipt, ...] = ()
     format: dict[str, Any] | None = None
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
     repeated: bool = field(default=False, compare=False)
 
     @property

@@ -33,6 +33,7 @@ def test_a_dry_run_says_what_a_real_one_would_do_and_changes_nothing(lab: Lab, c
     assert (lab.counts(), lab.mirror(name), lab.history(name)) == stood
     assert (dry.load_id, dry.status) == (None, "dry_run")
     assert dry == lab.rows(name, *rows).as_dry_run()
+    assert sum(reason.rows for reason in dry.reasons) == dry.rejected + dry.waiting
 
 
 def test_a_dry_run_lets_no_waiting_row_in_and_says_how_many_would_come(lab: Lab) -> None:
