@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, BinaryIO
+from typing import Any
 
-import xlsxwriter
+from xlsxwriter.utility import xl_col_to_name
 
 from loader.contract.model import Column, Table
 
@@ -28,30 +28,27 @@ def csv_of(table: Table) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def write_xlsx(table: Table, file: BinaryIO) -> None:
+def fill(table: Table, book: Any) -> None:
     """The header, with a note on what each column takes; lists where the contract says the values."""
-    with xlsxwriter.Workbook(file) as book:
-        page = book.add_worksheet("rows")
-        choices = book.add_worksheet(_CHOICES)
-        choices.hide()
-        heads = {
-            required: book.add_format({"bold": True, "num_format": "@", "bg_color": colour, "border": 1})
-            for required, colour in ((True, "#D5E8DC"), (False, "#EEEEE8"))
-        }
-        page.freeze_panes(1, 0)
-        listed = 0
-        for place, column in enumerate(table.columns):
-            page.set_column(
-                place, place, max(12, len(column.name) + 3), book.add_format({"num_format": _shown(column)})
-            )
-            page.write_string(0, place, column.name, heads[column.required])
-            page.write_comment(0, place, _note(column), {"x_scale": 2})
-            if values := _values(column):
-                for line, value in enumerate(values):
-                    choices.write_string(line, listed, value)
-                name = xlsxwriter.utility.xl_col_to_name(listed, col_abs=True)
-                page.data_validation(1, place, _ROWS, place, _list(f"={_CHOICES}!{name}$1:{name}${len(values)}"))
-                listed += 1
+    page = book.add_worksheet("rows")
+    choices = book.add_worksheet(_CHOICES)
+    choices.hide()
+    heads = {
+        required: book.add_format({"bold": True, "num_format": "@", "bg_color": colour, "border": 1})
+        for required, colour in ((True, "#D5E8DC"), (False, "#EEEEE8"))
+    }
+    page.freeze_panes(1, 0)
+    listed = 0
+    for place, column in enumerate(table.columns):
+        page.set_column(place, place, max(12, len(column.name) + 3), book.add_format({"num_format": _shown(column)}))
+        page.write_string(0, place, column.name, heads[column.required])
+        page.write_comment(0, place, _note(column), {"x_scale": 2})
+        if values := _values(column):
+            for line, value in enumerate(values):
+                choices.write_string(line, listed, value)
+            name = xl_col_to_name(listed, col_abs=True)
+            page.data_validation(1, place, _ROWS, place, _list(f"={_CHOICES}!{name}$1:{name}${len(values)}"))
+            listed += 1
 
 
 def _shown(column: Column) -> str:

@@ -22,12 +22,11 @@ from loader.contract.likeness import propose
 from loader.contract.model import Table
 from loader.doors.kept_files import KeptFile, KeptFiles
 from loader.doors.opened import opened
-from loader.doors.upload import LISTED, Sending, bring, key_of, look_at, read_choices
+from loader.doors.sending import LISTED, Sending, bring, look_at, origin_of, read_choices
 from loader.intake.decode import ReadFailure, Said, format_of_file
 from loader.intake.decode.base import storable
 from loader.intake.decode.look import Look, look
 from loader.ledger.file_columns import remember, said_before
-from loader.ledger.loads import Origin
 from loader.pages.masking import Mask
 
 imports = Blueprint("imports", __name__)
@@ -98,18 +97,16 @@ def _bring(table: Table, kept: KeptFile, sending: Sending, meant: dict[str, str 
     """Try or load the file with its columns as they are meant; ``None``: ``sending`` says what came of it."""
     missing = [column.label for column in table.columns if column.required and column.name not in meant.values()]
     sending.faults = [f"Say which column of the file is {label}: it may not be empty" for label in missing]
-    sending.said["columns"] = json.dumps(meant)
     if not missing:
         try:
-            said = Said.of(**sending.said)
+            said = Said.of(**sending.said, columns=json.dumps(meant))
         except ReadFailure as error:
             sending.faults = [f"Nothing was loaded: {error}"]
     if sending.faults:
         sending.status = 422
         return None
-    nonce = request.form.get("nonce", "")
-    origin = Origin("file", g.principal, kept.name, said.content(kept.digest), key_of(nonce, kept.digest, sending))
     with _opened(kept) as body:
+        origin = origin_of(kept.name, kept.digest, sending, said)
         return bring(table, body, format_of_file(kept.name), origin, sending, said)
 
 
@@ -135,9 +132,8 @@ def _opened(kept: KeptFile) -> BinaryIO:
 
 
 def _look(table: Table, kept: KeptFile, sending: Sending) -> Look:
-    said = Said.of(**{name: word for name, word in sending.said.items() if name != "columns"})
     with _opened(kept) as body:
-        return look(body, table, format_of_file(kept.name), said, ROWS)
+        return look(body, table, format_of_file(kept.name), Said.of(**sending.said), ROWS)
 
 
 def _places(seen: Look) -> dict[str, int]:
@@ -155,7 +151,8 @@ def _stamp(seen: Look) -> str:
 
 def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, meant: dict[str, str | None]) -> str:
     columns = [_column(seen, name, place, meant[name]) for name, place in _places(seen).items()] if seen else []
-    taken = {column.target for column in columns}
+    names = seen.names if seen else ()
+    blank = sum(not name.strip() for name in names)
     return render_template(
         "import.html",
         table=table,
@@ -163,12 +160,11 @@ def _page(table: Table, kept: KeptFile, sending: Sending, seen: Look | None, mea
         sending=sending,
         seen=seen,
         stamp=_stamp(seen) if seen else "",
-        may_be_lower=seen is not None
-        and (not seen.rows or 2 * sum(not n.strip() for n in seen.names) > len(seen.names)),
-        names=[storable(name) for name in seen.names] if seen else [],
-        may_be_row=[storable(name) for name in (seen.names if seen else ()) if _VALUE.search(name)][:3],
+        may_be_lower=seen is not None and (not seen.rows or 2 * blank > len(names)),
+        names=[storable(name) for name in names],
+        may_be_row=[storable(name) for name in names if _VALUE.search(name)][:3],
         columns=columns,
-        missing=[column for column in table.columns if column.required and column.name not in taken],
+        missing=[column for column in table.columns if column.required and column.name not in meant.values()],
         mask=Mask(table),
         listed=LISTED,
         nonce=secrets.token_hex(16),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO, cast
 
-import xlsxwriter
-from flask import g, redirect, render_template, request, send_file, url_for
+from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from loader.app import gatehouse
 from loader.contract.model import Table
 from loader.doors.mend_pages import NotMended, judge, table_asked
+from loader.doors.workbook import send_workbook
 from loader.intake.decode import ReadFailure, format_of_file
 from loader.intake.mended_sheet import KEPT, MOST, OTHER, Mended, read_sheet, sheet_table
 from loader.intake.receipt import Receipt
@@ -32,11 +31,11 @@ def sheet() -> ResponseReturnValue:
 def sheet_file() -> ResponseReturnValue:
     """The table's refused rows as an Excel sheet of texts; personal values are not in it."""
     table = table_asked()
-    mask, file = Mask(table), tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
+    mask, names = Mask(table), sheet_table(table).column_names
+
+    def fill(book: Any) -> None:
         page = book.add_worksheet("refused rows")
         text, bold = book.add_format({"num_format": "@"}), book.add_format({"num_format": "@", "bold": True})
-        names = sheet_table(table).column_names
         page.set_column(0, len(names) - 1, 18, text)
         page.freeze_panes(1, 1)
         for place, name in enumerate(names):
@@ -46,11 +45,8 @@ def sheet_file() -> ResponseReturnValue:
                 for place, value in enumerate(_cells(table, mask, row)):
                     if value:
                         page.write_string(line, place, value, text)
-    file.seek(0)
-    return send_file(
-        file, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        as_attachment=True, download_name=f"refused-{table.source}-{table.name}.xlsx",
-    )  # fmt: skip
+
+    return send_workbook(f"refused-{table.source}-{table.name}.xlsx", fill, constant_memory=True)
 
 
 def send_sheet() -> ResponseReturnValue:

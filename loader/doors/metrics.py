@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -44,7 +44,7 @@ def scrape() -> ResponseReturnValue:
 
 
 class _Ledger(Collector):
-    """What the ledger says now, in one transaction."""
+    """What the ledger says now."""
 
     def __init__(self, here: Gatehouse) -> None:
         self._here = here
@@ -57,7 +57,7 @@ class _Ledger(Collector):
             yield from _late(connection, self._here)
             yield from _builds(connection)
         stale = GaugeMetricFamily("gatehouse_contract_stale", "Whether changed source files can't be taken up")
-        stale.add_metric([], float(current_app.extensions["gatehouse"].notice is not None))
+        stale.add_metric([], float(self._here.notice is not None))
         yield stale
 
 

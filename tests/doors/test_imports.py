@@ -339,7 +339,7 @@ def test_a_load_that_fails_keeps_the_file(desk: Desk, monkeypatch: pytest.Monkey
 
     at = bring(desk)
     with monkeypatch.context() as patched:
-        patched.setattr("loader.doors.upload.load_stream", fails)
+        patched.setattr("loader.doors.sending.load_stream", fails)
         assert send(desk, at, "load").status_code == 503
     assert send(desk, at, "load").status_code == 303
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -80,11 +81,11 @@ def test_a_build_and_what_it_has_not_seen(desk: Desk) -> None:
     desk.load("teams", {"team_id": 1, "name": "one"})
     desk.execute(
         "insert into ledger.builds (upper_bound, status, started_at, finished_at, published_at) values "
-        "(0, 'success', now() - interval '90 seconds', now(), now()), "
+        "(0, 'published', now() - interval '90 seconds', now(), now()), "
         "(0, 'failed', now() - interval '30 seconds', now(), null)"
     )
     found = scraped(desk)
-    assert found["gatehouse_builds_total", "success"] == found["gatehouse_builds_total", "failed"] == 1
+    assert found["gatehouse_builds_total", "published"] == found["gatehouse_builds_total", "failed"] == 1
     assert found["gatehouse_build_state", "failed"] == 1
     assert 29 < found["gatehouse_build_seconds",] < 31
     assert found["gatehouse_published_loads_since",] == 1
@@ -101,17 +102,21 @@ def test_it_is_for_a_token_that_reads_everything(desk: Desk) -> None:
 
 def test_a_database_that_is_away_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = {"Authorization": f"Bearer {token(desk)}"}
+
+    def away(*_: object) -> None:
+        raise psycopg2.OperationalError("connection refused")
+
     desk.engine.dispose()
-    monkeypatch.setattr(desk.engine.pool, "_creator", lambda *_: (_ for _ in ()).throw(OSError("away")))
-    monkeypatch.setattr(desk.app, "testing", False)
-    assert desk.app.test_client().get("/metrics", headers=headers).status_code in (500, 503)
+    monkeypatch.setattr(desk.engine.pool, "_creator", away)
+    monkeypatch.setattr(desk.engine.pool, "_invoke_creator", away)
+    assert desk.app.test_client().get("/metrics", headers=headers).status_code == 503
 
 
 def test_every_metric_that_an_alert_or_the_dashboard_asks_for_is_there(desk: Desk) -> None:
     desk.load("teams", {"team_id": "x", "name": "one"}, {"team_id": 1, "name": "one"})
     desk.execute(
         "insert into ledger.builds (upper_bound, status, started_at, finished_at, published_at) "
-        "values (0, 'success', now(), now(), now())"
+        "values (0, 'published', now(), now(), now())"
     )
     said = {name for name, *_ in scraped(desk)} | {"gatehouse_load_running_seconds"}
     asked = (MONITORING / "gatehouse.rules.yml").read_text() + (MONITORING / "grafana.json").read_text()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
-from loader.doors import upload as uploads
+from loader.doors import sending
 from loader.intake.load import LoadFailed
 from loader.ledger import progress
 from tests.doors.test_patience import loading
@@ -121,13 +121,13 @@ def test_a_second_click_is_the_same_load(desk: Desk, chosen: dict[str, str]) -> 
 def test_a_file_that_two_people_send_at_once_is_loaded_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is there already is asked where the other can't come between."""
     together = Barrier(2, timeout=30)
-    opened = uploads.load_stream
+    opened = sending.load_stream
 
     def begin(*given: Any, **more: Any) -> Any:
         together.wait()
         return opened(*given, **more)
 
-    monkeypatch.setattr(uploads, "load_stream", begin)
+    monkeypatch.setattr(sending, "load_stream", begin)
     clients = [desk.client, desk.app.test_client()]
     log_in(clients[1])
     with ThreadPoolExecutor(2) as pool:
@@ -168,7 +168,7 @@ def test_how_the_file_is_written_can_be_said(desk: Desk) -> None:
 
 
 def test_a_table_that_is_being_loaded_makes_nobody_wait_for_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loader.doors.upload._WAIT_SECONDS", 0.6)
+    monkeypatch.setattr("loader.doors.sending._WAIT_SECONDS", 0.6)
     began = time.monotonic()
     with loading(desk, "desk.teams"):
         response = upload(desk, TEAMS)
@@ -182,7 +182,7 @@ def test_what_nobody_knows_is_not_said_to_be_lost(desk: Desk, monkeypatch: pytes
     def cut(*_: object, **__: object) -> None:
         raise LoadFailed("the database went away", False, is_unknown=True)
 
-    monkeypatch.setattr("loader.doors.upload.load_stream", cut)
+    monkeypatch.setattr("loader.doors.sending.load_stream", cut)
     response = upload(desk, TEAMS)
     assert response.status_code == 503
     said = words(response.text)

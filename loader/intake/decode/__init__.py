@@ -16,11 +16,11 @@ from loader.intake.decode.csv import CsvDecoder
 from loader.intake.decode.json import JsonDecoder, NdjsonDecoder
 from loader.intake.decode.packed import Unpacking, data_member, open_member, open_zip, to_file, unpack_gzip
 from loader.intake.decode.parquet import ParquetDecoder
-from loader.intake.decode.said import NOTHING_SAID, OPTIONS, Said
+from loader.intake.decode.said import DIALECT, NOTHING_SAID, OPTIONS, Said
 from loader.intake.decode.xlsx import XlsxDecoder
 
-__all__ = ["DECODERS", "FEW", "IN_ORDER", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "SUFFIXES", "Batch", "Decoder",
-           "ReadFailure", "Said", "Unreadable", "format_of_file", "open_body"]  # fmt: skip
+__all__ = ["DECODERS", "DIALECT", "FEW", "IN_ORDER", "MEDIA_TYPES", "NOTHING_SAID", "OPTIONS", "SUFFIXES",
+           "Batch", "Decoder", "ReadFailure", "Said", "Unreadable", "format_of_file", "open_body"]  # fmt: skip
 
 DECODERS: dict[str, Callable[[BinaryIO, Table, Said], Decoder]] = {
     "csv": CsvDecoder,

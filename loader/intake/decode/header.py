@@ -126,7 +126,7 @@ def _unknown_columns(table: Table, unknown: list[tuple[int, str]], count: int, h
         if has_lines:
             return f"the first line holds none of the column names of {table.id}: is the header missing? Its {columns}"
         return f"the file has none of the columns of {table.id}; its {columns}"
-    if any(column.pii == "direct" for column in table.columns):
+    if _hides_names(table):
         listed = ", ".join(str(place) for place, _ in unknown[:5])
         which = "column" if len(unknown) == 1 else "columns"
         return f"{table.id} does not have the name of {which} {listed} of the header; its {columns}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -43,7 +44,7 @@ def look(stream: BinaryIO, table: Table, format_: str, said: Said, rows: int) ->
 
     It holds one piece or record of the body at a time, and reads its beginning only.
     """
-    decoder = open_body(stream, table, format_, replace(said, columns=(), as_it_is=True))
+    decoder = open_body(stream, table, format_, replace(said, as_it_is=True))
     inner = decoder.decoder if isinstance(decoder, Unpacking) else decoder
     if isinstance(inner, JsonDecoder | NdjsonDecoder):
         names, first = _of_records(inner, rows)
@@ -85,7 +86,7 @@ def _of_records(decoder: JsonDecoder | NdjsonDecoder, rows: int) -> tuple[tuple[
     return tuple(names), [tuple(row.get(name) for name in names) for row in first]
 
 
-def _require_few(names: Any) -> None:
+def _require_few(names: Sized) -> None:
     if len(names) > MOST_NAMES:
         raise ReadFailure(
             f"there are {len(names):,} columns, and {MOST_NAMES:,} at most can be looked at; `loader load --columns` "

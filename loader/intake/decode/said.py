@@ -15,8 +15,10 @@ QUOTES = {'"': '"', "'": "'", "double": '"', "single": "'"}
 DECIMALS = {".": ".", ",": ",", "point": ".", "comma": ","}
 _SHOWN = 80
 _LAST_HEADER = 1000
-#: The words of the options, in the order that they are shown in.
-OPTIONS = ("separator", "quote", "decimal", "encoding", "sheet", "header_row", "columns")
+#: How a body is written, by the words of the options, in the order that they are shown in.
+DIALECT = ("separator", "quote", "decimal", "encoding", "sheet", "header_row")
+#: All that can be said: that, and what its columns are.
+OPTIONS = (*DIALECT, "columns")
 
 
 @dataclass(frozen=True)
